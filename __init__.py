@@ -1,0 +1,142 @@
+"""mmbench tells the truth about a machine and about the kernels that run on it.
+
+Imports go one way: a folder may use those above it, except that probes and reports never meet; `cli` may use them all. This map
+is drawn from the first line of each module: `pytest tests/test_map.py --update-golden` draws it again.
+
+The map:
+
+configs/                  What things are, and what was chosen. Standard library only
+    chips.py              Load what is published of chips: sizes, latencies and rates, with the source of every figure
+    codec.py              Turn frozen records into plain JSON values and back, and say the place of whatever does not fit
+    curve.py              Keep what a probe saw: raw samples at points, and raw readings, from which every Fact can be inferred again
+    errors.py             Say what went wrong, what to do about it, and how the process ends
+    facts.py              Keep everything that is known as a Fact: a value and how it came to be known
+    files.py              Write files whole or not at all, read them with errors in words: what the stores of machines and of runs share
+    machine.py            Describe one machine: what it is, what it claims and what was measured, as frozen records of Facts
+    runlog.py             Write what happens in a run as it happens, a line an event, and read it again, torn last line and all
+    runs.py               Name a run: who measured what, when, on which machine, with which settings. The first line of every run file
+    schema_files.py       Make the JSON Schemas that ship with the package, out of the records themselves
+    sense.py              Find what no machine can have: numbers that are no numbers, amounts below zero, tables that are not square
+    settings.py           Gather the settings from every layer, and remember which layer each value came from
+    store.py              Keep machines in files, found again by name
+    units.py              Turn sizes, times and rates into words, and words into sizes and times
+
+kernels/                  Make machine code, prove it, time it
+    catalog.py            List every piece of code that can be emitted, by name and for any target: what `mmbench emit` prints
+
+kernels/emit/             Make machine code at run time, for this chip or for another
+    cpuid.py              Ask an x86 chip about itself by the CPUID and XGETBV instructions, through emitted code
+    instruction.py        Describe one machine instruction
+    ir.py                 Write LLVM IR as text: the few phrases that all emitters share
+    jit.py                Compile LLVM IR to machine code: run it here, or print the assembly of any target
+    lines.py              Emit the loops that hand a cache line from one CPU to another and back
+    loads.py              Emit arithmetic that loads a core by vector width, for the clock under load and for chains of known latency
+    streams.py            Emit the memory loops: a pointer chase, and streams that read, write, copy and combine arrays
+    target.py             Name the chip that code is emitted for: this one, or any other that LLVM knows
+    touch.py              Emit a walk that touches every line of a buffer once, in no order that a prefetcher follows, as fast as…
+
+kernels/emit/isa/         One file an instruction set: its instructions, how each is emitted, and what each means in NumPy
+    meanings.py           Say in NumPy what instructions do
+    permission.py         Ask the operating system whether it lets programs use a unit's registers, and ask it to
+    registry.py           Find the units of an architecture: every module of this folder that has `UNITS`
+    trial.py              Run a unit's instructions on this machine: once against their meaning, and as kernels for the stopwatch
+    x86_amx.py            AMX: tiles of 16 rows of 64 bytes, and dot products of them
+    x86_dots.py           x86 dot-product instructions: pairs of AVX2, VNNI in its AVX-512 and VEX forms, bfloat16
+    x86_vectors.py        x86 vector units: SSE (128 bit), AVX, FMA and AVX2 (256), AVX-512 (512) and its half precision
+
+kernels/measure/          Time machine code: clock, stopwatch, sampler, conditions, workers
+    affinity.py           Pin the calling thread to one CPU, where the system can, and say why where it cannot
+    cgroups.py            Find the control groups that bind this process, its own first and then each group above it
+    chase.py              Lay chains of pointers through memory for latency measurements
+    condition_facts.py    Make Facts of the raw readings of `conditions.read_state`: pure, so that stored readings can be read again
+    conditions.py         Read the conditions that a measurement runs in
+    contamination.py      Tell for each sample what disturbed it, from the system's own counters and never from the value measured
+    memory.py             Get memory for measurements: aligned, touched, with huge pages or without them, and verified which
+    placement.py          Put memory on a chosen NUMA node, and read back on which node it really lies
+    sampler.py            Take samples of a kernel until they are enough: calibrate, measure, mark what was disturbed, stop in time
+    stats.py              Find the centre of noisy samples and an honest interval around it
+    stopwatch.py          Time a C function pointer from inside machine code, with the core clock measured around it
+    streaming.py          Lay the arrays of streams over a buffer, and give the stopwatch and the team kernels that walk them
+    system_files.py       Read the small files in which a system describes itself, and take apart what they say
+    team.py               Run kernels on several pinned threads over one common window of time, and count the work done inside that…
+    timer.py              Read time from inside emitted code: which counter, how its reads are fenced, its rate, its step and its cost
+    trap.py               Run something that may crash in a child process, and say how it ended
+    virtualisation.py     Tell hypervisors and containers by the signs that they leave
+    worker.py             Run measurements in a process of their own, so that a trap, a hang or a kill costs that measurement only
+
+probes/                   A small kernel plus an inference, one file a probe
+    bandwidth.py          Bandwidth of each cache level and of memory
+    claims.py             Collect what every source says of caches and TLBs, side by side: sysfs, CPUID, sysctl, getconf, /proc/cpuinfo
+    clock.py              The core's true frequency, idle of vectors and under each vector width, and the timer that everything is…
+    conditions.py         In what conditions this machine measures
+    context.py            Tell a probe what it may use: effort, time, CPUs, memory, and what is known of the machine so far
+    core_to_core.py       Core to core
+    geometry.py           The shape of each cache level: line size, ways where strides can show them, and whether another CPU shares it
+    identity.py           What the chip and the system say they are: brand, family, microarchitecture, features, hypervisor, kernel
+    judge.py              Judge measured figures
+    latency.py            Load-to-use latency against working set: the curve from which the cache levels are found
+    levels.py             Turn a latency curve into cache levels: named, sized, held against the claims. Pure
+    loaded_latency.py     Latency of memory under load: what a load takes while other CPUs draw bandwidth at the same time
+    microarchitectures.py Name a microarchitecture by the numbers that a chip gives itself, whatever flags a hypervisor hides
+    numa.py               NUMA: latency and read bandwidth from the CPUs of each node to the memory of each node
+    published.py          Find the published figures for a machine that was identified
+    readings.py           Collect what the identity and topology probes share
+    registry.py           Find the probes
+    roofs.py              Derive the rooflines' ceilings from what was measured
+    runner.py             Plan and run probes, one worker process for all of them, and fold what they saw into a Machine
+    tlb.py                Address translation: how many pages each TLB level reaches, and what a miss costs
+    topology.py           How the CPUs are laid out
+
+probes/inference/         Pure inference: from samples to levels, sizes and intervals
+    curves.py             Put latency measurements in order: ascending sizes, medians over allocations, and how sure each of them is
+    geometry.py           Read line size, ways and sharing of a cache level from chases at chosen strides and from two chases at once
+    grouping.py           Decide which plateaus are levels of their own, and which are one level whose latency steps or fades
+    isotonic.py           Draw the rising curve that noisy points most likely lie on, and find where they do not rise
+    levels.py             Read the levels of the memory hierarchy from latency against working-set size
+    plateaus.py           Find the plateaus of a latency curve: the sizes over which latency hardly changes
+    refine.py             Say which working-set sizes to measure next, so that each edge of a latency curve is cut as finely as wanted
+    segments.py           Cut a noisy curve into flat pieces and ramps, with as few pieces as the noise allows
+    shelves.py            Find out whether one edge or two lie in a climb: a level may be too small to show a plateau of its own
+    tlb.py                Read the levels of address translation from paired chases
+    transitions.py        Read the capacity of a cache from the way latency climbs from its plateau to the next one
+
+reports/                  Rows, figures and pages out of files
+    cells.py              Turn facts into cells, and core kinds into labels
+    compute.py            Show what the cores can compute: operations a cycle by width and data type, the units that work, the ceilings
+    cores.py              Show how long a cache line takes from one CPU to another
+    facts.py              List every Fact of a machine under a dotted path
+    header.py             Say in the first lines what machine this is and under which conditions it was measured
+    look.py               Say how a screen is to look (width, colour, characters, depth), and turn styled lines into one string
+    memory.py             Show what memory gives beyond the pyramid: geometry, translation, streams, latency under load, the nodes
+    notices.py            Close a screen: what a reader must know, what could not be measured and why, what to do next
+    numbers.py            Write a number with its interval in one notation everywhere: `4.98 ±0.02`
+    pyramid.py            Draw the memory hierarchy as boxes that widen downwards, with what was measured of each level beside it
+    samples.py            List every raw sample of a machine, one row a sample: for tables, data frames, and anyone who trusts no median
+    screen.py             The terminal screen of a machine: one string out of one record, the same wherever and whenever it is drawn
+    sparkline.py          Draw the latency curve in a few characters: time a load, log scale, over the working set, log scale
+    tables.py             Lay out plain text tables that never cut a cell
+    text.py               Make any string safe and measurable before it reaches a terminal: clean, shorten, measure, pad, wrap
+    verdicts.py           Put verdicts into words
+
+cli/                      One file a subcommand; nothing but words in and out
+    checks.py             Examine what a measurement here would stand on
+    completion.py         Print the completion script that click makes for a shell
+    config.py             Show the settings in force
+    console.py            Write to a person
+    crash.py              Keep the traceback of a bug of ours where a person can find it and send it
+    doctor.py             Say whether a measurement made here and now could be trusted, and what to change before making it
+    emit.py               Print the code that is measured: LLVM IR or assembly, for this chip or any other
+    explain.py            Explain one topic
+    export.py             Write a stored machine for other programs: its JSON file, or a table of facts or of raw samples
+    listing.py            List what there is: probes, targets, instruction sets, chips with published figures, stored machines and runs
+    main.py               Start mmbench
+    probe.py              `mmbench probe`: measure this machine, show it, keep it
+    progress.py           Show how far a probe run is: one transient line on a terminal, one line a finished probe elsewhere
+    show.py               Show what is stored: a machine's screen, or what happened in a run
+    state.py              Carry from the main command to its subcommands what was given on the command line, and the settings that…
+    trial.py              Try in a process of its own what a measurement needs
+    welcome.py            Say what to do next when `mmbench` is called without a word
+    words.py              Answer a mistyped word with its neighbours
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""One file a subcommand; nothing but words in and out."""

@@ -1,0 +1,1 @@
+"""What things are, and what was chosen. Standard library only."""

@@ -1,0 +1,150 @@
+"""Write files whole or not at all, read them with errors in words: what the stores of machines and of runs share."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .errors import SchemaError, StoreError
+
+Document = dict[str, Any]
+Migrations = dict[int, Callable[[Document], Document]]  # schema n -> how a document of n becomes one of n + 1
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_HINTS = {
+    errno.ENOSPC: "the disk is full: free some space, or choose another folder with --results",
+    errno.EDQUOT: "your disk quota is used up: free some space, or choose another folder with --results",
+    errno.EACCES: "mend the permissions, or choose another folder with --results",
+    errno.EPERM: "mend the permissions, or choose another folder with --results",
+    errno.EROFS: "the file system is read-only: choose another folder with --results",
+    errno.ENOTDIR: "a file stands where a folder is needed: move it, or choose another folder with --results",
+    errno.EEXIST: "a file stands where a folder is needed: move it, or choose another folder with --results",
+    errno.ENOENT: "see `mmbench list machines` and `mmbench list runs` for what is stored",
+}
+# A machine file with its curves takes some hundred kilobytes: what must fit before measuring is worth the time.
+_TRIAL_BYTES = 512 * 1024
+
+
+def store_error(doing: str, path: Path, error: OSError) -> StoreError:
+    """The system's refusal as one sentence with a hint."""
+    hint = _HINTS.get(error.errno or 0, "choose another folder with --results")
+    return StoreError(f"{path} cannot be {doing}: {error.strerror or error}", hint)
+
+
+def is_id(word: str) -> bool:
+    """Whether `word` can name a folder, and nothing outside it."""
+    return bool(_ID.fullmatch(word)) and ".." not in word
+
+
+def check_id(word: str, what: str = "machine id") -> str:
+    """`word` if it can name a folder and nothing outside it; StoreError otherwise."""
+    if not is_id(word):
+        shown = repr(word if len(word) <= 60 else word[:57] + "...")
+        raise StoreError(f"{shown} cannot be a {what}", "letters, digits, '-', '_' and single dots, at most 128 of them")
+    return word
+
+
+def check_writable(results: Path) -> None:
+    """Try to write as much as a machine file takes, before time is spent on measuring; StoreError says why not."""
+    trial = results / f".trial-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        _write_new(trial, b"\0" * _TRIAL_BYTES)
+    except OSError as error:
+        raise store_error("written", results, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            trial.unlink(missing_ok=True)
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        write_all(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """All of `content`, in one call where the system takes it in one."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename or a new name last through a power cut, where the system has such a thing."""
+    with contextlib.suppress(OSError, AttributeError):  # Windows opens no folders; some file systems sync none
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """`path` holds either what it held or all of `content`, whenever the process or the power ends."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_new(temporary, content)
+        temporary.replace(path)
+    except OSError as error:
+        raise store_error("written", path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def read_text(path: Path) -> str:
+    """A file's text; StoreError where it cannot be read, SchemaError where it is no text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SchemaError(f"{path}: byte {error.start} is not UTF-8 text", "this is no file of mmbench, or it is damaged") from None
+    except OSError as error:
+        raise store_error("read", path, error) from error
+    except ValueError as error:  # a NUL in the name
+        raise StoreError(f"{str(path)!r} cannot be read: {error}") from None
+
+
+def _no_such_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no JSON")
+
+
+def parse_json(text: str, place: str) -> Any:
+    """JSON as the standard has it (no NaN, no Infinity); SchemaError with line and column."""
+    try:
+        return json.loads(text, parse_constant=_no_such_number)
+    except json.JSONDecodeError as error:
+        torn = " (the end is missing)" if error.pos >= len(text.rstrip()) else ""
+        raise SchemaError(f"{place}: not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}{torn}") from None
+    except (ValueError, RecursionError) as error:
+        why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise SchemaError(f"{place}: not valid JSON: {why}") from None
+
+
+def upgrade(document: Any, current: int, migrations: Migrations, place: str) -> Document:
+    """The document in the current schema; SchemaError for a newer one, a too old one, or something else altogether."""
+    if not isinstance(document, dict):
+        raise SchemaError(f"{place}: expected an object with a 'schema', found {type(document).__name__}")
+    found = document.get("schema")
+    if not isinstance(found, int) or isinstance(found, bool):
+        raise SchemaError(f"{place}: there is no 'schema' number, so this is no file of mmbench")
+    if found > current:
+        raise SchemaError(f"{place}: written with schema {found}, this mmbench reads up to {current}", "update mmbench to read it")
+    upgraded: Document = document
+    for step in range(found, current):
+        if step not in migrations:
+            raise SchemaError(f"{place}: schema {found} is too old for this mmbench, which reads {current}", "measure again")
+        upgraded = {**migrations[step](upgraded), "schema": step + 1}
+    return upgraded

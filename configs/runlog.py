@@ -1,0 +1,198 @@
+"""Write what happens in a run as it happens, a line an event, and read it again, torn last line and all."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from .codec import decode, encode
+from .errors import SchemaError, StoreError, UsageError
+from .files import Migrations, check_id, is_id, parse_json, read_text, store_error, sync_folder, upgrade, write_all
+from .runs import RUN_SCHEMA, Run
+
+# Schema n -> how a first line of schema n becomes one of schema n + 1. Schema 1 is the first.
+RUN_MIGRATIONS: Migrations = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a run file after the first: what happened, when (ISO 8601, UTC), and its content."""
+
+    event: str
+    at: str
+    payload: Any = None
+
+
+def utc_now() -> str:
+    """The time as it is written everywhere: 2026-11-22T16:40:11Z."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def new_run_id() -> str:
+    """A name for a run, different from all others of the same second on the same machine."""
+    return secrets.token_hex(4)
+
+
+def _line(value: Any) -> bytes:
+    return json.dumps(encode(value), ensure_ascii=False, separators=(",", ":")).encode("utf-8", errors="backslashreplace") + b"\n"
+
+
+def runs_path(results: Path, machine_id: str) -> Path:
+    """The folder of the machine's run files."""
+    return results / check_id(machine_id) / "runs"
+
+
+class RunWriter:
+    """Append events to a new run file: `with RunWriter(results).open(run) as writer: writer.append("curve", curve)`.
+
+    Each event is one line and one write; what was appended before a crash stays. `path` is the file's place.
+    """
+
+    def __init__(self, results: Path) -> None:
+        self._results = results
+        self._descriptor = -1
+        self.path = Path()
+
+    def open(self, run: Run) -> RunWriter:
+        """Create the file with the run as its first line; StoreError where it cannot be made or exists already."""
+        folder = runs_path(self._results, run.machine_id)
+        moment = re.sub(r"[^0-9TZ]", "", re.sub(r"(\.\d+)?(\+00:?00)?$", "", run.started_at).rstrip("Z")) + "Z"
+        self.path = folder / f"{moment}-{check_id(run.id, 'run id')}.jsonl"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
+            self._descriptor = os.open(self.path, flags, 0o666)
+        except OSError as error:
+            raise store_error("written", self.path, error) from error
+        self._write(_line(run))
+        sync_folder(folder)
+        return self
+
+    def append(self, kind: str, payload: Any = None) -> None:
+        """Write one event; a record (`Curve`, `Fact`…) is encoded. StoreError leaves the file as it was before."""
+        self._write(_line(Event(kind, utc_now(), payload)))
+
+    def _write(self, line: bytes) -> None:
+        if self._descriptor < 0:
+            raise StoreError(f"{self.path} is not open for writing")
+        size = os.fstat(self._descriptor).st_size
+        try:
+            write_all(self._descriptor, line)
+        except OSError as error:
+            os.ftruncate(self._descriptor, size)  # a full disk may have taken half of the line
+            raise store_error("written", self.path, error) from error
+
+    def close(self) -> None:
+        """Make everything last, and end."""
+        if self._descriptor < 0:
+            return
+        descriptor, self._descriptor = self._descriptor, -1
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            raise store_error("written", self.path, error) from error
+        finally:
+            os.close(descriptor)
+
+    def __enter__(self) -> RunWriter:
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        self.close()
+
+
+def read_run(path: Path) -> tuple[Run, Iterator[Event], list[str]]:
+    """The run, its events in order, and notes (a torn last line). SchemaError names the line of whatever is wrong."""
+    text = read_text(path)
+    whole = text.endswith("\n")
+    lines = text.split("\n")
+    if whole:
+        lines.pop()
+    notes: list[str] = []
+    if not lines or not lines[0]:
+        raise SchemaError(f"{path}: the file is empty: the run ended before its first line was written", "remove it")
+    run = _first_line(lines[0], path)
+    events = []
+    for number, line in enumerate(lines[1:], start=2):
+        place = f"{path}, line {number}"
+        try:
+            events.append(decode(Event, parse_json(line, place), "$"))
+        except SchemaError as error:
+            if number == len(lines) and not whole:
+                notes.append(f"{path}: line {number} is torn (the run was cut off while writing it) and was skipped")
+                break
+            message = error.message if error.message.startswith(str(path)) else f"{place}: {error.message}"
+            raise SchemaError(message, "the file was damaged or edited: restore it") from None
+    return run, iter(events), notes
+
+
+def _first_line(line: str, path: Path) -> Run:
+    place = f"{path}, line 1"
+    document = upgrade(parse_json(line, place), RUN_SCHEMA, RUN_MIGRATIONS, place)
+    try:
+        return decode(Run, document)
+    except SchemaError as error:
+        raise SchemaError(f"{place}: {error.message}", "the file was damaged or edited: restore it") from None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A run file that was found. `problem` says why its first line cannot be read, in which case the rest is empty."""
+
+    path: Path
+    machine_id: str
+    id: str = ""
+    kind: str = ""
+    started_at: str = ""
+    problem: str = field(default="")
+
+
+def list_runs(results: Path, machine_id: str = "") -> list[StoredRun]:
+    """The runs of one machine, or of all; newest first, damaged ones last. Only the first line of each file is read."""
+    found = []
+    for name in [check_id(machine_id)] if machine_id else _folders(results):
+        folder = runs_path(results, name)
+        try:
+            paths = sorted(p for p in folder.iterdir() if p.suffix == ".jsonl" and p.is_file())
+        except OSError:
+            continue
+        for path in paths:
+            try:
+                with path.open("rb") as file:
+                    line = file.readline(1 << 24).decode("utf-8", errors="replace")
+                run = _first_line(line, path)
+            except (StoreError, OSError) as error:
+                found.append(StoredRun(path, name, problem=str(error)))
+                continue
+            found.append(StoredRun(path, name, run.id, run.kind, run.started_at))
+    return sorted(found, key=lambda r: (not r.problem, r.started_at), reverse=True)
+
+
+def _folders(results: Path) -> list[str]:
+    """Ids that have runs; a first probe that was cut off has no machine file beside them."""
+    try:
+        return sorted(p.name for p in results.iterdir() if is_id(p.name) and (p / "runs").is_dir())
+    except OSError:
+        return []
+
+
+def find_run(results: Path, name: str) -> Path:
+    """The file that `name` means: a path, a run id, a file name, or the unique beginning of either."""
+    if Path(name).is_file():
+        return Path(name)
+    runs = list_runs(results)
+    matches = [r.path for r in runs if name in (r.id, r.path.stem, r.path.name)]
+    matches = matches or [r.path for r in runs if (r.id and r.id.startswith(name)) or r.path.stem.startswith(name)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise UsageError(f"'{name}' could mean {len(matches)} runs", ", ".join(p.stem for p in matches[:5]))
+    raise UsageError(f"no run '{name}' is stored in {results}", "see `mmbench list runs`")

@@ -1,0 +1,1 @@
+"""Make machine code, prove it, time it."""

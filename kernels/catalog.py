@@ -1,0 +1,57 @@
+"""List every piece of code that can be emitted, by name and for any target: what `mmbench emit` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..configs.errors import NotPossibleError
+from .emit import ir
+from .emit.instruction import unit_ir
+from .emit.isa.registry import all_units, units_of
+from .emit.jit import assembly
+from .emit.loads import fma_loop_ir, multiply_chain_ir
+from .emit.streams import STREAMS, Stream, chase_ir, stream_ir, widest_vector_bytes
+from .emit.target import Target
+from .measure.stopwatch import stopwatch_ir
+from .measure.team import team_ir
+from .measure.timer import read_many_ir, row_for
+
+Emitter = Callable[[Target], str]
+
+
+def _stream(stream: Stream) -> Emitter:
+    return lambda target: stream_ir(stream, target, widest_vector_bytes(target))
+
+
+def _load(width_bits: int) -> Emitter:
+    return lambda target: fma_loop_ir(target, width_bits)
+
+
+_LOOPS: dict[str, tuple[str, Emitter]] = {
+    "clock-chain": ("dependent additions: the core clock", lambda target: ir.chain_loop(target.arch)),
+    "multiply-chain": ("dependent multiplications: confirms the clock", multiply_chain_ir),
+    "timer": ("reads of the timer, fenced", lambda target: read_many_ir(row_for(target))),
+    "stopwatch": ("what times every kernel", stopwatch_ir),
+    "team": ("several threads over one window", team_ir),
+    "chase": ("a pointer chase: latency", lambda _target: chase_ir()),
+    **{f"stream-{s.name}": (f"memory stream: {s.name}, widest vectors", _stream(s)) for s in STREAMS},
+    **{f"fma-{w}": (f"fused multiply-adds, {w} bit: the load for the clock", _load(w)) for w in (128, 256, 512)},
+}
+
+
+def catalog() -> dict[str, str]:
+    """Name to what it does; `unit-NAME` holds all instructions of one vector or matrix unit."""
+    units = {f"unit-{u.name}": f"throughput, latency and check of {u.name} ({u.arch})" for u in all_units()}
+    return {name: summary for name, (summary, _) in _LOOPS.items()} | units
+
+
+def emit(name: str, target: Target) -> tuple[str, str]:
+    """(LLVM IR, assembly) of the named code; NotPossibleError when the target's architecture has no such unit."""
+    if name.startswith("unit-"):
+        rows = [u for u in units_of(target.arch) if f"unit-{u.name}" == name]
+        if not rows:
+            raise NotPossibleError(f"{target.name} ({target.arch}) has no unit '{name.removeprefix('unit-')}'", "see `mmbench list isas`")
+        text = unit_ir(rows[0], target)
+    else:
+        text = _LOOPS[name][1](target)
+    return text, assembly(text, target)

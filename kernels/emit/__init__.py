@@ -1,0 +1,1 @@
+"""Make machine code at run time, for this chip or for another."""

@@ -1,0 +1,1 @@
+"""Time machine code: clock, stopwatch, sampler, conditions, workers."""

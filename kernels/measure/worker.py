@@ -1,0 +1,177 @@
+"""Run measurements in a process of their own, so that a trap, a hang or a kill costs that measurement only.
+
+The parent speaks to a worker in JSON lines: `{"call": "package.module:function", "arguments": ...}` down, and any number of
+`{"progress": [fraction, note]}` up, then one `{"result": ...}` or `{"error": ...}`. The function gets the arguments and a progress callback.
+A worker serves many calls, one after another; after a crash the next call starts a fresh one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import IO, Any
+
+from ...configs.errors import MmbenchError
+
+Progress = Callable[[float, str], None]
+_PR_SET_PDEATHSIG = 1
+
+
+class WorkerError(MmbenchError):
+    """A measurement that ended without a result; `message` says how."""
+
+
+class Worker:
+    """The parent's side of one worker process."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lines: queue.Queue[bytes | None] = queue.Queue()
+        self._stderr_tail: list[str] = []
+
+    def call(self, function: str, arguments: Any, timeout_s: float, progress: Progress | None = None) -> Any:
+        """Run `function` there; WorkerError when it traps, dies, exceeds `timeout_s` or raises."""
+        process = self._started()
+        assert process.stdin is not None
+        request = json.dumps({"call": function, "arguments": arguments})
+        try:
+            process.stdin.write(request.encode() + b"\n")
+            process.stdin.flush()
+        except OSError:
+            raise WorkerError(self._epitaph()) from None
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                self.stop()
+                raise WorkerError(f"no answer within {timeout_s:.0f} s: ended") from None
+            if line is None:
+                raise WorkerError(self._epitaph())
+            answer = json.loads(line)
+            if "progress" in answer:
+                if progress is not None:
+                    progress(*answer["progress"])
+            elif "error" in answer:
+                raise WorkerError(answer["error"]["message"], answer["error"]["hint"])
+            else:
+                return answer["result"]
+
+    def stop(self) -> None:
+        """End the process, at once."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        self.stop()
+        self._lines = queue.Queue()
+        self._stderr_tail = []
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        threading.Thread(target=_pump, args=(process.stdout, self._lines), daemon=True).start()
+        threading.Thread(target=self._keep_tail, args=(process.stderr,), daemon=True).start()
+        self._process = process
+        return process
+
+    def _keep_tail(self, stream: IO[bytes]) -> None:
+        with contextlib.suppress(ValueError, OSError):  # closed by `stop`
+            for line in stream:
+                self._stderr_tail = [*self._stderr_tail[-9:], line.decode(errors="replace").rstrip()]
+
+    def _epitaph(self) -> str:
+        """How the process died, and its last words."""
+        assert self._process is not None
+        code = self._process.wait()
+        self._process = None
+        words = f" ({self._stderr_tail[-1]})" if self._stderr_tail else ""
+        if code < 0:
+            return f"killed by {_signal_words(-code)}{words}"
+        return f"ended with exit code {code}{words}"
+
+
+def _signal_words(number: int) -> str:
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+    known = {
+        "SIGILL": "an instruction that this machine does not execute",
+        "SIGSEGV": "a bad memory access",
+        "SIGKILL": "from outside, perhaps out of memory",
+    }
+    return f"{name} ({known[name]})" if name in known else name
+
+
+def _pump(stream: IO[bytes], lines: queue.Queue[bytes | None]) -> None:
+    with contextlib.suppress(ValueError, OSError):
+        for line in stream:
+            lines.put(line)
+    lines.put(None)
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to end this process when its parent ends, even by kill -9."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def serve() -> None:
+    """The worker's side: answer calls from standard input until it is closed.
+
+    Standard output belongs to the protocol alone: whatever a library prints goes to standard error.
+    """
+    _die_with_parent()
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+
+    def say(answer: dict[str, Any]) -> None:
+        answers.write(json.dumps(answer).encode() + b"\n")
+
+    for line in sys.stdin.buffer:
+        request = json.loads(line)
+        try:
+            module, name = request["call"].split(":")
+            function = getattr(importlib.import_module(module), name)
+            result = function(request["arguments"], lambda fraction, note: say({"progress": [fraction, note]}))
+            say({"result": result})
+        except MmbenchError as error:
+            say({"error": {"message": error.message, "hint": error.hint}})
+        except Exception as error:  # whatever it is, it is this measurement's own; the parent reports it with its place
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{os.path.basename(frame.filename)}:{frame.lineno}"  # noqa: PTH119
+            say({"error": {"message": f"{type(error).__name__}: {error} ({where})", "hint": "a bug in mmbench; please report it"}})
+
+
+if __name__ == "__main__":
+    serve()

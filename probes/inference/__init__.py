@@ -1,0 +1,1 @@
+"""Pure inference: from samples to levels, sizes and intervals."""

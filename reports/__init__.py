@@ -1,0 +1,1 @@
+"""Rows, figures and pages out of files."""

@@ -1,0 +1,49 @@
+"""The JSON Schemas that ship: made from the records, valid, and true of what is written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from mmbench.configs import schema_files, store
+from mmbench.configs.machine import MACHINE_SCHEMA, Machine
+from mmbench.configs.runs import Run
+from synthetic_machine import synthetic_machine
+
+
+@pytest.mark.parametrize("name", sorted(schema_files.schema_texts()))
+def test_the_shipped_schema_is_the_one_that_the_records_make(name: str, request: pytest.FixtureRequest) -> None:
+    path = schema_files.FOLDER / name
+    made = schema_files.schema_texts()[name]
+    if request.config.getoption("--update-golden"):
+        path.write_text(made, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == made, "records changed: run pytest --update-golden, and think of the schema's number"
+
+
+def test_nothing_else_lies_in_the_folder() -> None:
+    assert {p.name for p in schema_files.FOLDER.iterdir()} == set(schema_files.schema_texts())
+
+
+def test_a_machine_file_is_valid() -> None:
+    schema = schema_files.machine_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    for machine in (synthetic_machine(), Machine(MACHINE_SCHEMA, "bare-1")):
+        assert [e.message for e in validator.iter_errors(json.loads(store.machine_text(machine)))] == []
+    damaged = {**json.loads(store.machine_text(synthetic_machine())), "caches": [{"name": 3}]}
+    assert list(validator.iter_errors(damaged)) != []
+
+
+def test_every_line_of_a_run_file_is_valid(tmp_path: Path) -> None:
+    schema = schema_files.run_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    run = Run(1, "aa", "probe", "m-1", "2026-01-01T00:00:00Z", {"effort": "quick"})
+    with store.RunWriter(tmp_path).open(run) as writer:
+        writer.append("curve", synthetic_machine().curves["clock"])
+        writer.append("end")
+    for line in writer.path.read_text().splitlines():
+        assert [e.message for e in validator.iter_errors(json.loads(line))] == []
+    assert list(validator.iter_errors({"event": 3})) != []
