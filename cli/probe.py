@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import platform
+import signal
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +17,8 @@ import click
 from .. import __version__
 from ..configs import store
 from ..configs.codec import encode
-from ..configs.errors import Exit, MmbenchError
+from ..configs.errors import Exit, MmbenchError, StoreError
+from ..configs.files import store_error
 from ..configs.machine import Conditions, Machine
 from ..configs.runs import RUN_SCHEMA, Run
 from ..configs.settings import Settings
@@ -117,16 +122,75 @@ class _Keeper:
             while self._waiting:
                 self.writer.append(*self._waiting.pop(0))
 
-    def close(self, machine: Machine | None) -> tuple[Machine | None, Path | None]:
-        """Save the machine; (what was saved, where)."""
-        machine = machine or self.machine
+    def close(self, machine: Machine | None, *, whole: bool) -> tuple[Machine | None, Path | None]:
+        """Save the machine; (what was saved, where). `whole`: everything was measured, so nothing of an earlier run is kept."""
         with contextlib.ExitStack() as stack:
+            if machine is None or not machine.curves:
+                return None, None
+            machine = dataclasses.replace(machine, probed_at=self.started_at, versions=_versions())
+            if not machine.id:
+                from ..probes.topology import machine_id
+
+                machine = dataclasses.replace(machine, id=machine_id(machine))  # its topology was lost: a name from the rest
+            self.machine = machine
+            self.write("ended", {"interrupted": not whole and not self.plan.only})
             if self.writer is not None:
                 stack.callback(self.writer.close)
-            if machine is None or not machine.id:
-                return machine, None
-            machine = dataclasses.replace(machine, probed_at=self.started_at, versions=_versions())
+            machine = _beside_stored(machine, self.results, whole=whole)
             return machine, store.save_machine(self.results, machine)
+
+
+def _beside_stored(machine: Machine, results: Path, *, whole: bool) -> Machine:
+    """With the stored curves that were not measured again, unless the run was `whole`. A file that cannot be read is moved aside."""
+    path = store.machine_path(results, machine.id)
+    if not os.path.lexists(path):
+        return machine
+    try:
+        stored = store.load_machine(path)
+    except StoreError as error:
+        aside = path.with_name(f"{path.name}.unreadable-{store.utc_now().replace(':', '')}")
+        try:
+            path.rename(aside)
+        except OSError as refused:
+            raise store_error("moved aside", path, refused) from refused
+        console.say(f"note: {error.message}\nnote: it was moved to {aside}; nothing of it is used")
+        return machine
+    return machine if whole else merged(stored, machine)
+
+
+def merged(stored: Machine, new: Machine) -> Machine:
+    """`new` with the curves of `stored` that it has none of its own for, all inferred again together.
+
+    A probe that failed this time keeps its stored rows, and `not_run` says both.
+    """
+    from ..probes.runner import reinfer
+
+    not_run = {label: why for label, why in stored.not_run.items() if label not in new.curves}
+    curves = {**stored.curves, **new.curves}
+    both = reinfer(dataclasses.replace(new, curves=curves, not_run={**not_run, **new.not_run}))
+    old = {label: f"{why}; its rows are those of {stored.probed_at}" for label, why in new.not_run.items() if label in both.curves}
+    old = {label: why for label, why in old.items() if label not in new.curves}
+    return dataclasses.replace(both, conditions=new.conditions, not_run={**both.not_run, **old})
+
+
+@contextlib.contextmanager
+def _ending_as_by_interrupt() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP (a cancelled job, a stopped container, a closed terminal) end the run as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [n for n in (getattr(signal, name) for name in names) if signal.getsignal(n) is signal.SIG_DFL]  # nohup ignores: so it stays
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []
+    for number in numbers:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _versions() -> dict[str, str]:
@@ -163,34 +227,42 @@ def _run(plan: Plan, settings: Settings, *, as_json: bool, full: bool) -> int:
 
     watch = Watch(quiet=quiet, ascii_only=console.wants_ascii(settings))
     machine: Machine | None = None
-    interrupted = False
+    ended: KeyboardInterrupt | StoreError | None = None
     try:
-        machine = run(plan, watch, seed=settings.seed, start=_start(plan, settings))
-    except KeyboardInterrupt:
-        interrupted = True
+        with _ending_as_by_interrupt():
+            machine = run(plan, watch, seed=settings.seed)
+    except (KeyboardInterrupt, StoreError) as error:  # an interrupt, or a full disk under the run file: what is finished counts
+        ended = error
         machine = add_roofs(keeper.machine) if keeper.machine else None
     finally:
         watch.clear()
     if machine is not None:
         conditions = Conditions(machine.conditions.before, read_conditions(), machine.conditions.overrides)
         machine = dataclasses.replace(machine, conditions=conditions)
-    keeper.write("ended", {"interrupted": interrupted})
-    saved, path = keeper.close(machine)
-    if saved is not None and not interrupted:
-        _show(saved, settings, as_json=as_json, full=full)
-    if path is not None and not as_json:
-        console.say(f"kept in {path}" if not interrupted else f"interrupted; what was finished is kept in {path}")
-    elif interrupted:
-        console.say(f"interrupted{'; what was finished is kept in ' + str(path) if path else ' before anything was finished'}")
-    if saved is None and not interrupted:
+    return _finish(keeper, machine, ended, as_json=as_json, full=full)
+
+
+def _finish(keeper: _Keeper, machine: Machine | None, ended: KeyboardInterrupt | StoreError | None, *, as_json: bool, full: bool) -> int:
+    """Keep what was measured, show it, and say where it is. What cannot be kept is shown before that is said."""
+    interrupted = isinstance(ended, KeyboardInterrupt)
+    trouble = ended if isinstance(ended, StoreError) else None
+    path = None
+    try:
+        machine, path = keeper.close(machine, whole=ended is None and not keeper.plan.only)
+    except StoreError as error:
+        trouble = trouble or error
+    if machine is not None and not interrupted:
+        _show(machine, keeper.settings, as_json=as_json, full=full)
+    if interrupted:
+        kept = f"; what was finished is kept in {path}" if path else " before anything was kept"
+        console.say(f"interrupted{kept}")
+    elif path is not None and not as_json:
+        console.say(f"kept in {path}")
+    if trouble is not None:
+        raise trouble
+    if machine is None and not interrupted:
         raise MmbenchError("no probe gave a result", "see the reasons above; `mmbench doctor` may tell more", Exit.NOT_POSSIBLE)
     return Exit.INTERRUPTED if interrupted else Exit.OK
-
-
-def _start(plan: Plan, settings: Settings) -> Machine | None:
-    """With --only, the stored facts of this same machine stay beside the new ones."""
-    del plan, settings
-    return None
 
 
 def _show(machine: Machine, settings: Settings, *, as_json: bool, full: bool) -> None:

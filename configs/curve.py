@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,8 @@ class Point:
 
     `at` is the setting (`{"size_bytes": 4096, "pages": "huge", "allocation": 0}`). Each sample did `work` units of work
     (loads, bytes, operations: the curve's `unit`) in `time_s[i]` seconds while the core ran at `clock_hz[i]` (0 where it
-    could not be measured). `dirty[i]` names what disturbed sample i (`steal`, `switched`, `throttled`), empty when nothing did.
+    could not be measured). `dirty[i]` names what disturbed sample i (`steal`, `switched`, `throttled`), empty when nothing did. A time is a
+    difference of two, so noise can make it zero or negative: such a sample is kept as it was, marked `negative`, and never used.
     """
 
     at: dict[str, Scalar]
@@ -31,7 +33,7 @@ class Point:
                 raise ValueError(f"{name} has {len(others)} entries for {len(self.time_s)} samples")
 
     def each_s(self) -> list[float]:
-        """Seconds for one unit of work, a value a clean sample (all samples where none is clean)."""
+        """Seconds for one unit of work, a value a clean sample (all samples where none is clean, and never one without a time)."""
         return [self.time_s[i] / self.work for i in self._clean()]
 
     def each_cycles(self) -> list[float]:
@@ -43,12 +45,13 @@ class Point:
         return [1.0 / s for s in self.each_s() if s > 0]
 
     def median_s(self) -> float:
-        """Median seconds for one unit of work."""
-        return statistics.median(self.each_s())
+        """Median seconds for one unit of work; NaN where no sample has a time."""
+        each = self.each_s()
+        return statistics.median(each) if each else math.nan
 
     def _clean(self) -> list[int]:
-        clean = [i for i in range(len(self.time_s)) if not (self.dirty and self.dirty[i])]
-        return clean or list(range(len(self.time_s)))
+        timed = [i for i in range(len(self.time_s)) if self.time_s[i] > 0]
+        return [i for i in timed if not (self.dirty and self.dirty[i])] or timed
 
 
 @dataclass(frozen=True, slots=True)

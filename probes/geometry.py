@@ -22,7 +22,7 @@ from ..configs.facts import Fact, measured, unknown
 from ..configs.machine import CacheLevel, Machine
 from ..configs.units import KIB, MIB
 from ..kernels.emit.streams import CHASE_UNROLL
-from ..kernels.measure.chase import Chase
+from ..kernels.measure.chase import GROUP_BYTES, Chase
 from ..kernels.measure.memory import Buffer
 from ..kernels.measure.sampler import Plan, Sampler
 from ..kernels.measure.team import Team
@@ -119,12 +119,16 @@ def _sharing(context: Context, level: CacheLevel, line: int, missing: list[str])
     cpus = [context.cpu, others[0]]
     window_s = context.effort.pick(4, 8, 20) * (1e-3 if size < 4 * MIB else 3e-3)
     points = []
-    for number in range(context.effort.pick(2, 3, 5)):
+    long = size >= 32 * MIB  # laid once, then shortened and lengthened
+    for chase in chases if long else ():
+        chase.grouped(top // GROUP_BYTES * GROUP_BYTES)
+    for number in range(context.effort.pick(2, 2 if long else 3, 5)):
         for share in _SHARE_SIZES:
             for chase in chases:
-                chase.grouped(int(size * share) // line * line)
-                int(chase.buffer.words[: int(size * share) // 8].max())
-                chase.run(min(2 * chase.nodes, 200_000))
+                (chase.resize if long else chase.grouped)(int(size * share) // line * line)
+                for _ in range(2 if chase.is_grouped else 0):
+                    chase.touch()
+                chase.run(min(2 * chase.nodes, 60_000))
             units = max(1, min(chases[0].nodes, 4096) // CHASE_UNROLL)
             for threads in (1, 2):
                 run = team.run([c.kernel for c in chases[:threads]], [units] * threads, cpus[:threads], window_s)

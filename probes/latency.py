@@ -44,6 +44,7 @@ class _Grid:
     order: str
     sizes: tuple[int, ...]
     allocations: int
+    scouts: int  # allocations after which the sizes inside the transitions are chosen, for the others to measure too
 
 
 def top_bytes(context: Context) -> int:
@@ -64,17 +65,22 @@ def sizes_between(low: int, high: int, per_octave: int, line: int) -> tuple[int,
 
 def _grids(context: Context, line: int) -> list[_Grid]:
     low, high = MIN_NODES * line, top_bytes(context)
+    claimed = max((c.size_bytes for c in context.machine.cache_claims), default=_GUESSED_LLC_BYTES)
     per_octave = context.effort.pick(4, 8, 16)
+    knee = min(high, int(1.5 * claimed))  # nothing but memory is expected above
+    sizes = sizes_between(low, knee, per_octave, line) + (sizes_between(knee, high, per_octave // 2, line) if knee < high else ())
     small_top = min(high, context.effort.pick(16, 64, 1024) * MIB)
+    coarse = context.effort.pick(2, 4, 8)
+    small = sizes_between(low, min(MIB, small_top), context.effort.pick(2, 8, 8), line) + sizes_between(MIB, small_top, coarse, line)
     return [
-        _Grid("huge", "grouped", sizes_between(low, high, per_octave, line), context.effort.pick(3, 5, 9)),
-        _Grid("small", "random", sizes_between(low, small_top, context.effort.pick(2, 8, 8), line), context.effort.pick(2, 5, 5)),
+        _Grid("huge", "grouped", tuple(sorted(set(sizes))), context.effort.pick(3, 5, 9), context.effort.pick(2, 2, 3)),
+        _Grid("small", "random", tuple(sorted(set(small))), context.effort.pick(2, 5, 5), 0),
     ]
 
 
-@probe("latency", version=1, needs=("topology", "clock", "tlb"), seconds=(4, 20, 90), per_kind=True)
+@probe("latency", version=1, needs=("topology", "clock", "tlb"), seconds=(4, 17, 90), per_kind=True)
 def measure(context: Context) -> Curve:
-    """Both curves, then the refinement of the first."""
+    """Both curves; the first is refined inside its transitions from the third allocation on."""
     line = claimed_line(context.machine)
     sampler = Sampler()
     points: list[Point] = []
@@ -86,30 +92,23 @@ def measure(context: Context) -> Curve:
     for grid in grids:
         for allocation in range(grid.allocations):
             if context.expired() and allocation:
-                missing.append(f"{grid.pages} pages: {allocation} of {grid.allocations} allocations, for lack of time")
+                missing.append(f"{grid.pages} pages: {grid.allocations - allocation} of {grid.allocations} allocations, for lack of time")
                 break
+            if grid.scouts and allocation == grid.scouts:
+                grid = _refined(grid, points, most=context.effort.pick(8, 16, 48))  # noqa: PLW2901 - the rest of the loop wants it
             points += _allocation(context, sampler, grid, allocation, line, readings, missing)
             done += 1
-            context.progress(0.9 * done / total, f"{grid.pages} pages")
-    points += _refined(context, sampler, points, grids[0], line, readings, missing)
+            context.progress(done / total, f"{grid.pages} pages")
     return Curve("latency", 1, "load", tuple(points), readings, tuple(dict.fromkeys(missing)), context.core_kind)
 
 
-def _refined(
-    context: Context, sampler: Sampler, points: list[Point], grid: _Grid, line: int, readings: dict[str, object], missing: list[str]
-) -> list[Point]:
-    """More sizes where the curve rises."""
+def _refined(grid: _Grid, points: list[Point], most: int) -> _Grid:
+    """The grid with more sizes where the scouts saw the curve rise; bisected again as if each new point lay on the line between."""
     sizes, table = table_of(points, grid.pages)
-    extra: list[Point] = []
-    for _ in range(context.effort.pick(1, 1, 4)):
-        more = refine_sizes(sizes, table, most=context.effort.pick(8, 16, 32)) if len(sizes) > 3 else []
-        if not more or context.expired():
-            break
-        finer = dataclasses.replace(grid, sizes=tuple(sorted(more)))
-        for allocation in range(grid.allocations):
-            extra += _allocation(context, sampler, finer, allocation, line, readings, missing)
-        sizes, table = table_of(points + extra, grid.pages)
-    return extra
+    if len(sizes) < 4:
+        return grid
+    more = refine_sizes(sizes, table, most=most)
+    return dataclasses.replace(grid, sizes=tuple(sorted({*grid.sizes, *more})))
 
 
 def _allocation(

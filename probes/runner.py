@@ -177,7 +177,12 @@ def fold(machine: Machine, label: str, probe: Probe, curve: Curve) -> Machine:
 
 
 def reinfer(machine: Machine) -> Machine:
-    """Everything inferred again from the stored curves by today's code; curves of unknown probes or other versions are left out."""
+    """Everything inferred again from the stored curves by today's code; `not_run` names curves of unknown probes or other versions.
+
+    What is known of the state of the system after the run comes from no curve, and stays as it was stored.
+    """
+    probes = all_probes()
+    known = {p.name for p in probes}
     fresh = Machine(
         machine.schema,
         machine.id,
@@ -185,7 +190,10 @@ def reinfer(machine: Machine) -> Machine:
         versions=machine.versions,
         not_run={label: why for label, why in machine.not_run.items() if label not in machine.curves},
     )
-    for probe in all_probes():
+    for label, curve in machine.curves.items():
+        if curve.probe not in known:
+            fresh = dataclasses.replace(fresh, not_run={**fresh.not_run, label: f"there is no probe '{curve.probe}' here to understand it"})
+    for probe in probes:
         for label, curve in machine.curves.items():
             if curve.probe != probe.name:
                 continue
@@ -194,4 +202,5 @@ def reinfer(machine: Machine) -> Machine:
                 fresh = dataclasses.replace(fresh, not_run={**fresh.not_run, label: why})
             else:
                 fresh = fold(fresh, label, probe, curve)
-    return dataclasses.replace(add_roofs(fresh), id=machine.id)
+    conditions = dataclasses.replace(fresh.conditions, after=machine.conditions.after)
+    return dataclasses.replace(add_roofs(fresh), id=machine.id, conditions=conditions)

@@ -15,9 +15,7 @@ import dataclasses
 import math
 import statistics
 from collections.abc import Iterable
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from ..configs.curve import Curve, Point
 from ..configs.facts import Fact, Scalar, measured, unknown
@@ -28,7 +26,7 @@ from ..kernels.emit.isa.trial import PATTERNS, Proof, Trial, key, timing_bench
 from ..kernels.emit.target import Target, host_arch
 from ..kernels.measure.sampler import Plan, Sampler
 from ..kernels.measure.stats import interval_of_median
-from ..kernels.measure.stopwatch import CHAIN_LINKS, Kernel, MachineStopwatch, Reading, reading_of
+from ..kernels.measure.stopwatch import MachineStopwatch
 from ..kernels.measure.trap import Trapped, can_trap, run_trapping
 from .context import Context, Effort
 from .judge import judge_operation_latency, judge_rate
@@ -56,34 +54,9 @@ def prove_in_child(unit: UnitRow, seed: int) -> Trapped:
     return run_trapping(lambda: Trial.of(unit).prove(seed), TRIAL_S)
 
 
-class PairedStopwatch(MachineStopwatch):
-    """A stopwatch whose clock belongs to the same bursts as its time: time × clock is the median of each burst's own cycles.
-
-    A clock that steps between two frequencies every few bursts would otherwise give the time of one and the frequency of the other.
-    """
-
-    def read(self, kernel: Kernel, n: int, bursts: int, *, doubled: bool) -> Reading:
-        """See `Reading`."""
-        ticks = self.stamps(kernel, n, bursts, doubled=doubled)
-        return paired_reading(ticks, self.timer.hz, self.chain_c, doubled=doubled)
-
-
-def paired_reading(ticks: NDArray[np.int64], tick_hz: float, chain_c: int, *, doubled: bool) -> Reading:
-    """Seconds, and the clock that makes them the median of cycles; the chains just before and just after a burst are its own."""
-    plain = reading_of(ticks, tick_hz, chain_c, doubled=doubled)
-    pieces = np.diff(ticks, axis=1).astype(np.float64)
-    work = pieces[:, 3] - pieces[:, 2] if doubled else pieces[:, 2]
-    chains = (pieces[:, 1] - pieces[:, 0] + pieces[:, 5] - pieces[:, 4]) / 2
-    good = (chains > 0) & (work > 0)
-    if plain.clock_hz <= 0 or plain.time_s <= 0 or not good.any():
-        return plain
-    cycles = float(np.median(work[good] / chains[good])) * chain_c * CHAIN_LINKS
-    return dataclasses.replace(plain, clock_hz=cycles / plain.time_s)
-
-
 def close_sampler() -> Sampler:
     """A sampler whose clock is read close to the kernel: chains just long enough for the counter."""
-    watch = PairedStopwatch()
+    watch = MachineStopwatch()
     step_s = 1 / watch.timer.hz if watch.timer.row.name in ("tsc", "cntvct") else watch.timer.step_s
     watch.chain_c = min(watch.chain_c, max(32, math.ceil(_CHAIN_TICKS * step_s * 3e9 / 64)))
     return Sampler(watch)
@@ -156,7 +129,7 @@ def measure(context: Context) -> Curve:
 
 
 def proven(unit: UnitRow, seed: int) -> tuple[list[str], dict[str, str]]:
-    """The instructions of a unit that are right here, and for each what was wrong (empty: nothing); `*` where the unit failed as a whole."""
+    """The instructions of a unit that are right here, and for each what was wrong (empty: nothing); `*`: the unit as a whole."""
     if can_trap():
         ended = prove_in_child(unit, seed)
         if not ended.ok:
@@ -185,10 +158,7 @@ def merged(old: tuple[UnitRate, ...], new: tuple[UnitRate, ...]) -> tuple[UnitRa
 
 def unit_rates(curve: Curve, machine: Machine) -> tuple[UnitRate, ...]:
     """One row for each instruction that has a throughput in the curve."""
-    rows = []
-    for point in curve.where(test="throughput", pattern=PATTERNS[0]):
-        rows.append(_rate(curve, point, machine))
-    return tuple(rows)
+    return tuple(_rate(curve, point, machine) for point in curve.where(test="throughput", pattern=PATTERNS[0]))
 
 
 def _fact(samples: list[float], unit: str, by: str, why: str, note: str = "") -> Fact[float]:
@@ -215,7 +185,7 @@ def _rate(curve: Curve, point: Point, machine: Machine) -> UnitRate:
     rate = _times(_fact(point.rates(), "instr/s", by, "the loop took no measurable time"), ops, "op/s")
     clocks = [hz for hz in point.clock_hz if hz > 0]
     latency = _latency(curve, point)
-    names = {"unit": str(at["unit"]), "op": str(at["op"]), "dtype": str(at["dtype"]), "width_bits": int(at["width_bits"])}
+    names: dict[str, Any] = {name: at[name] for name in ("unit", "op", "dtype", "width_bits")}
     chip = chip_of(machine, curve.core_kind)
     judgement, oddities = judge_rate(**names, ops_per_instruction=ops, instr_per_cycle=each, op_per_cycle=per_cycle, chip=chip)
     oddities += judge_operation_latency(**names, cycles=latency, chip=chip)

@@ -78,7 +78,8 @@ def vector(dtype: str, lanes: int, *, scalable: bool = False) -> Operand:
 class State:
     """How to enter and leave a unit whose accumulators are no LLVM values. The lines may use the pointers %acc, %a, %b and %out.
 
-    `enter` ends in the block `ready` with every accumulator loaded from %acc; `leave` stores accumulator 0 to %out; `%{block}` in it stands for the block before it.
+    `enter` ends in the block `ready` with every accumulator loaded from %acc. `leave` stores accumulator 0 to %out; `%{block}`
+    in it stands for the block before it.
     """
 
     enter: str
@@ -93,8 +94,12 @@ class Instruction:
     `ops` are arithmetic operations of one step (a fused multiply-add is 2 a lane, a dot 2 a product); a step is `count` machine
     instructions. `other`, where given, is what every second chain does instead (a mix that has no meaning of its own).
     `pattern` is a regular expression that the assembly must hold. `tolerance` is in units of the result's rounding step, times
-    the sum of magnitudes; integers are exact. `fresh`: LLVM would compute part of the code once and for all, were a not hidden anew. `loose`: the rate is taken of instructions that do
-    not wait for each other at all, where the latency is too long for as many chains as there are registers.
+    the sum of magnitudes; integers are exact.
+
+    How LLVM is kept from being clever: `opaque` hides each link of a chain from it. `grouped` hides all chains at once after each
+    round instead (`opaque` is off), where a piece of inline assembly costs an instruction. `fresh` hides a anew for each
+    link, where a part of the code would be computed once and for all. `loose` takes the rate from instructions that do not wait
+    for each other at all, where the latency is too long for as many chains as there are registers.
     """
 
     op: str
@@ -118,6 +123,7 @@ class Instruction:
     state: State | None = None
     fresh: bool = False
     loose: bool = False
+    grouped: bool = False
     square_ops: bool = False
 
     @property
@@ -195,6 +201,18 @@ class _Writer:
             return f'  {out} = call {operand.type} asm sideeffect "", "=f,0"({operand.type} {value})'
         return ir.opaque(out, operand.type, value, self.arch, features=self.features)
 
+    def hidden_group(self, link: int, values: list[str]) -> tuple[list[str], list[str]]:
+        """Lines that hide several accumulators at once, and their new names."""
+        kind, count = self.row.acc.type, len(values)
+        if count == 1:
+            return [self.hidden(f"%g{link}.0", self.row.acc, values[0])], [f"%g{link}.0"]
+        register = ir.opaque("%g", kind, "%v", self.arch, features=self.features).split('"=')[1].split(",")[0]
+        constraints = ",".join([f"={register}"] * count + [str(k) for k in range(count)])
+        result = "{ " + ", ".join([kind] * count) + " }"
+        lines = [f'  %g{link} = call {result} asm sideeffect "", "{constraints}"({", ".join(f"{kind} {v}" for v in values)})']
+        lines += [f"  %g{link}.{k} = extractvalue {result} %g{link}, {k}" for k in range(count)]
+        return lines, [f"%g{link}.{k}" for k in range(count)]
+
     def load(self, name: str, operand: Operand, pointer: str, index: int = 0) -> str:
         at = f"  {name}.at = getelementptr {operand.type}, ptr {pointer}, i64 {index}\n"
         align = max(1, np.dtype(DTYPES[operand.dtype][1]).itemsize)
@@ -249,6 +267,9 @@ class _Writer:
         for link in range(links):
             lines, values[link % chains] = self.step(link, values[link % chains], chain=link % chains, turned=turned)
             body += lines
+            if row.grouped and link % chains == chains - 1:
+                group, values = self.hidden_group(link, values)
+                body += group
         carried = [(row.acc.type, f"%p{k}", f"%s{k}", values[k]) for k in range(chains)]
         if row.fresh:
             carried.append((row.a.type, "%a.l", "%a.v", f"%a{links - 1}"))
@@ -270,7 +291,9 @@ class _Writer:
         links = row.links if chains > 1 else max(8, row.links // 2)
         body = [_fill(row.code, i=str(link % chains), out="", acc="", a="", b="") for link in range(links)]
         loop = ir.counted_loop("loop", "%n", [], body, entry="ready")
-        return "\n".join(["entry:", *_pointers(), state.enter, "  br label %loop", loop, "done:", state.leave.replace("%{block}", "%done"), "  ret void"])
+        return "\n".join(
+            ["entry:", *_pointers(), state.enter, "  br label %loop", loop, "done:", state.leave.replace("%{block}", "%done"), "  ret void"]
+        )
 
     def check(self) -> str:
         row = self.row
@@ -349,9 +372,9 @@ def loop_of(assembly: str, function: str) -> list[str]:
                 break
             labels[label[1]] = i
             continue
-        for word in re.findall(r"[.\w$]+", lines[i]):
-            if word in labels and i - labels[word] > len(best):
-                best = lines[labels[word] + 1 : i + 1]
+        branch = re.match(r"\s*(?:j|b|cb|tb)[\w.]*\s+(?:.*[\s,])?([.\w$]+)\s*$", lines[i])
+        if branch and branch[1] in labels and i - labels[branch[1]] > len(best):
+            best = lines[labels[branch[1]] + 1 : i + 1]
     return best
 
 

@@ -66,8 +66,10 @@ class Chase:
         """Touch every line of a grouped chain once, group by group as the chain does, in a random order within each.
 
         Leaves the caches as a lap of the chase would, many times faster: the loads are independent. (A linear pass would not do: its
-        lines are taken for a stream, which some last-level caches do not keep.)
+        lines are taken for a stream, which some last-level caches do not keep.) ValueError for a chain without groups.
         """
+        if not self.is_grouped:
+            raise ValueError("only a grouped chain of several groups can be touched")
         offsets = self.rng.permutation(self._per_group).astype(np.int64) * self.line_bytes
         slots = np.array([self.buffer.address, self._per_group * self.line_bytes, offsets.ctypes.data, len(offsets)], dtype=np.int64)
         self._call("touch", slots, self._closed + 1)

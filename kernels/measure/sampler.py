@@ -16,6 +16,8 @@ from ...configs.facts import Scalar
 from .contamination import Contamination
 from .stopwatch import Kernel, Reading, Stopwatch, stopwatch
 
+_MOST_UNITS = 1 << 40  # where a stopwatch that always says nought ends the search; twice of it still is an int64
+
 
 class Watch(Protocol):
     """What tells whether a sample was disturbed; `contamination.Contamination` or a fake."""
@@ -57,8 +59,8 @@ class Sampler:
         n = 1
         while True:
             time_s = min(self.stopwatch.read(kernel, n, 1, doubled=False).time_s for _ in range(2))
-            if time_s >= plan.burst_s / 4 or n >= 1 << 40:
-                return max(1, round(n * plan.burst_s / max(time_s, 1e-12)))
+            if time_s >= plan.burst_s / 4 or n >= _MOST_UNITS:
+                return min(_MOST_UNITS, max(1, round(n * plan.burst_s / max(time_s, 1e-12))))
             n = max(n + 1, min(n * 16, round(n * plan.burst_s / max(time_s, plan.burst_s / 16))))
 
     def point(self, kernel: Kernel, at: dict[str, Scalar], work_per_n: float, plan: Plan) -> Point:

@@ -30,6 +30,8 @@ from .timer import Timer, TimerRow, row_for, timer
 
 CHAIN_LINKS = 64
 STAMPS = 9
+_LOW = 0.25  # quantile of a piece over the bursts
+_LOW_RATIO = 0.35  # of kernel over chain: a disturbed chain makes it too small, a disturbed kernel too large
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +128,22 @@ class MachineStopwatch:
 def reading_of(ticks: NDArray[np.int64], tick_hz: float, chain_c: int, *, doubled: bool) -> Reading:
     """Seconds and clock out of raw stamps; a clock of 0 where the stamps make no sense.
 
-    Each piece is the lower quartile of its times over the bursts: what disturbs a burst only ever lengthens it, and some events are
-    so frequent that the median carries them (1.4 µs in every second burst on one guest). The minimum would be a record, not a time.
+    The time is the lower quartile of the bursts' times: what disturbs a burst only ever lengthens it, and some events are so
+    frequent that the median carries them (1.4 µs in every second burst on one guest). The minimum would be a record, not a time.
+    The clock is chosen so that time × clock is the cycles of the bursts, each by its *own* chains: a core that steps between two
+    frequencies every few bursts would otherwise give the time of one and the clock of the other.
     """
     pieces = np.diff(ticks, axis=1).astype(np.float64)
-    low = np.quantile(pieces, 0.25, axis=0)
-    work = low[4] - low[3] if doubled else low[3]
-    once = np.quantile(np.concatenate([pieces[:, 0], pieces[:, 6]]), 0.25)
-    twice = np.quantile(np.concatenate([pieces[:, 1], pieces[:, 7]]), 0.25)
-    clock_hz = chain_c * CHAIN_LINKS * tick_hz / float(twice - once) if twice > once else 0.0
-    return Reading(float(work) / tick_hz, clock_hz, float(ticks[-1, -1] - ticks[0, 0]) / tick_hz)
+    low = np.quantile(pieces, _LOW, axis=0)
+    time_ticks = float(low[4] - low[3] if doubled else low[3])
+    work = pieces[:, 4] - pieces[:, 3] if doubled else pieces[:, 3]
+    chains = np.minimum(pieces[:, 1] - pieces[:, 0], pieces[:, 7] - pieces[:, 6])
+    good = (chains > 0) & (work > 0)
+    wall_s = float(ticks[-1, -1] - ticks[0, 0]) / tick_hz
+    if time_ticks <= 0 or not good.any():
+        return Reading(time_ticks / tick_hz, 0.0, wall_s)
+    in_chains = float(np.quantile(work[good] / chains[good], _LOW_RATIO))
+    return Reading(time_ticks / tick_hz, in_chains * chain_c * CHAIN_LINKS / (time_ticks / tick_hz), wall_s)
 
 
 @functools.cache

@@ -85,7 +85,7 @@ def _kill(pid: int) -> None:
 
 def _collect(reader: int, deadline: float) -> tuple[bytes, bool]:
     """What the child wrote until it closed the pipe, and whether it did so in time."""
-    parts = []
+    parts: list[bytes] = []
     while True:
         left = deadline - time.monotonic()
         if left <= 0 or not select.select([reader], [], [], left)[0]:
@@ -122,7 +122,7 @@ def _child(function: Callable[[], Any], writer: int) -> NoReturn:
             answer = pickle.dumps((False, f"{type(error).__name__}: {error}"))
         with os.fdopen(writer, "wb") as pipe:
             pipe.write(answer)
-    except BaseException:  # noqa: B036, RUF100 - also SystemExit and KeyboardInterrupt: no parent's frame may run on
+    except BaseException:  # also SystemExit and KeyboardInterrupt: no parent's frame may run on
         os._exit(1)
     os._exit(0)
 

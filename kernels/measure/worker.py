@@ -39,12 +39,22 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: queue.Queue[bytes | None] = queue.Queue()
         self._stderr_tail: list[str] = []
+        self._tail_keeper: threading.Thread | None = None
 
     def call(self, function: str, arguments: Any, timeout_s: float, progress: Progress | None = None) -> Any:
-        """Run `function` there; WorkerError when it traps, dies, exceeds `timeout_s` or raises."""
-        process = self._started()
-        assert process.stdin is not None
+        """Run `function` there; WorkerError when it cannot be started, traps, dies, exceeds `timeout_s` or raises."""
         request = json.dumps({"call": function, "arguments": arguments})
+        try:
+            return self._ask(self._started(), request, timeout_s, progress)
+        except WorkerError:
+            raise
+        except BaseException:  # an interrupt, or a callback that failed: the answer still to come is no later call's
+            self.stop()
+            raise
+
+    def _ask(self, process: subprocess.Popen[bytes], request: str, timeout_s: float, progress: Progress | None) -> Any:
+        """Send one request and wait for its answer."""
+        assert process.stdin is not None
         try:
             process.stdin.write(request.encode() + b"\n")
             process.stdin.flush()
@@ -57,7 +67,7 @@ class Worker:
             except queue.Empty:
                 self.stop()
                 raise WorkerError(f"no answer within {timeout_s:.0f} s: ended") from None
-            if line is None:
+            if line is None or not line.endswith(b"\n"):  # the end, or what a killed process had written of its answer
                 raise WorkerError(self._epitaph())
             answer = json.loads(line)
             if "progress" in answer:
@@ -71,14 +81,9 @@ class Worker:
     def stop(self) -> None:
         """End the process, at once."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        if process is not None:
+            _end(process)
+            self._close(process)
 
     def __enter__(self) -> Worker:
         return self
@@ -92,13 +97,19 @@ class Worker:
         self.stop()
         self._lines = queue.Queue()
         self._stderr_tail = []
-        process = subprocess.Popen(
-            [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-        )
+        command = [sys.executable, "-m", __name__]
+        pipe = subprocess.PIPE
+        try:
+            process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
+        except OSError as error:
+            raise WorkerError(
+                f"no worker process could be started: {error.strerror or error}", "memory or processes may be limited"
+            ) from None
         assert process.stdout is not None
         assert process.stderr is not None
         threading.Thread(target=_pump, args=(process.stdout, self._lines), daemon=True).start()
-        threading.Thread(target=self._keep_tail, args=(process.stderr,), daemon=True).start()
+        self._tail_keeper = threading.Thread(target=self._keep_tail, args=(process.stderr,), daemon=True)
+        self._tail_keeper.start()
         self._process = process
         return process
 
@@ -107,15 +118,43 @@ class Worker:
             for line in stream:
                 self._stderr_tail = [*self._stderr_tail[-9:], line.decode(errors="replace").rstrip()]
 
+    def _close(self, process: subprocess.Popen[bytes]) -> None:
+        """Close the pipes of a process that ended, its last words once they are read."""
+        if self._tail_keeper is not None:
+            self._tail_keeper.join(timeout=1.0)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
     def _epitaph(self) -> str:
         """How the process died, and its last words."""
-        assert self._process is not None
-        code = self._process.wait()
-        self._process = None
+        process, self._process = self._process, None
+        assert process is not None
+        code = _end(process, dying=True)
+        self._close(process)
         words = f" ({self._stderr_tail[-1]})" if self._stderr_tail else ""
         if code < 0:
             return f"killed by {_signal_words(-code)}{words}"
         return f"ended with exit code {code}{words}"
+
+
+def _end(process: subprocess.Popen[bytes], *, dying: bool = False) -> int:
+    """Kill a worker and the children that it forked; its exit code.
+
+    `dying`: it ends by itself, and how it does so is wanted. Until it is reaped its number, which is that of its group, is its own.
+    """
+    if dying and process.returncode is None and hasattr(os, "waitid"):
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    elif dying:
+        process.wait()
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+    return process.wait()
 
 
 def _signal_words(number: int) -> str:

@@ -86,7 +86,9 @@ _SCALAR = (
 _SOURCE = "Arm DDI 0487"
 UNITS = (
     UnitRow(
-        *("neon", "aarch64", 128, ("asimd|neon|AdvSIMD|arm.AdvSIMD",), "", ("+neon",)), _floats(("f64", "f32")) + _SCALAR + _integers(), source=_SOURCE
+        *("neon", "aarch64", 128, ("asimd|neon|AdvSIMD|arm.AdvSIMD",), "", ("+neon",)),
+        _floats(("f64", "f32")) + _SCALAR + _integers(),
+        source=_SOURCE,
     ),
     UnitRow(
         *("neon_fp16", "aarch64", 128, ("asimdhp|fullfp16|arm.FEAT_FP16|neon_fp16",), "", ("+neon", "+fullfp16")),

@@ -27,7 +27,9 @@ def _state(bits: int, inputs: tuple[Operand, Operand], vector_type: str) -> Stat
         for t in range(_TILES)
     )
     offsets = "\n".join(f"  %tile.{t} = mul i64 %tile, {t}\n  %from.{t} = add i64 %tile.{t}, %at" for t in range(_TILES))
-    masks = "\n".join(f"  %{n}.m = call {mask_of(o)} @llvm.aarch64.sve.ptrue.nxv{o.lanes}i1(i32 31)" for n, o in zip("ab", inputs, strict=True))
+    masks = "\n".join(
+        f"  %{n}.m = call {mask_of(o)} @llvm.aarch64.sve.ptrue.nxv{o.lanes}i1(i32 31)" for n, o in zip("ab", inputs, strict=True)
+    )
     enter = f"""  call void @llvm.aarch64.sme.za.enable()
   %a.v = load {vector_type}, ptr %a, align 1
   %b.v = load {vector_type}, ptr %b, align 1
@@ -78,6 +80,12 @@ def mask_of(operand: Operand) -> str:
     return f"<vscale x {operand.lanes} x i1>"
 
 
+def _pattern(name: str, out_bits: int, bits: int) -> str:
+    """`fmopa za0.s, p0/m, p1/m, z0.h, z1.h`: the mnemonic alone does not tell the types."""
+    shape = {64: "d", 32: "s", 16: "h", 8: "b"}
+    return rf"\b{name.split()[0]}\s+za\d+\.{shape[out_bits]},.*z\d+\.{shape[bits]}\b"
+
+
 def _mopa(dtype: str, name: str, call: str, left: str, right: str, result: str) -> Instruction:
     """One outer product: `wide` forms sum 2 or 4 neighbours."""
     bits = {"f64": 64, "f32": 32, "bf16": 16, "f16": 16, "int8": 8, "int16": 16}[dtype]
@@ -89,7 +97,7 @@ def _mopa(dtype: str, name: str, call: str, left: str, right: str, result: str) 
     return Instruction(
         *("mma", dtype, 128, name, code, Operand(result, side * side, square=True), a, b, 2 * side * side * (out_bits // bits), outer),
         declarations=declaration,
-        pattern=rf"\b{name}\b",
+        pattern=_pattern(name, out_bits, bits),
         tolerance=64.0,
         chains=_TILES,
         opaque=False,

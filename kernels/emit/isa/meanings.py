@@ -19,7 +19,8 @@ Array = NDArray[Any]
 
 def wide(values: Array) -> Array:
     """f64 of floating elements, int64 of integers."""
-    return values.astype(np.int64 if values.dtype.kind in "iu" else np.float64)
+    converted: Array = values.astype(np.int64 if values.dtype.kind in "iu" else np.float64)
+    return converted
 
 
 def fma(acc: Array, a: Array, b: Array) -> Array:
@@ -39,12 +40,14 @@ def add(acc: Array, a: Array, _b: Array) -> Array:
 
 def dot(acc: Array, a: Array, b: Array) -> Array:
     """Each lane of the accumulator plus the products of its group of neighbours."""
-    return wide(acc) + (wide(a) * wide(b)).reshape(len(acc), -1).sum(axis=1)
+    result: Array = wide(acc) + (wide(a) * wide(b)).reshape(len(acc), -1).sum(axis=1)
+    return result
 
 
 def pairs(acc: Array, _a: Array, b: Array) -> Array:
     """Products of neighbours, added in pairs (no accumulator)."""
-    return (wide(acc) * wide(b)).reshape(-1, 2).sum(axis=1)
+    result: Array = (wide(acc) * wide(b)).reshape(-1, 2).sum(axis=1)
+    return result
 
 
 def pairs_saturated(acc: Array, a: Array, b: Array) -> Array:
@@ -61,7 +64,8 @@ def rows_by_rows(acc: Array, a: Array, b: Array) -> Array:
     """2×2 blocks, one a 128-bit segment: acc += a · bᵀ with two rows each of a and b (Arm's MMLA)."""
     blocks = acc.reshape(-1, 2, 2)
     left, right = (wide(x).reshape(len(blocks), 2, -1) for x in (a, b))
-    return (wide(blocks) + left @ right.transpose(0, 2, 1)).ravel()
+    result: Array = (wide(blocks) + left @ right.transpose(0, 2, 1)).ravel()
+    return result
 
 
 def tiles(acc: Array, a: Array, b: Array) -> Array:
@@ -69,14 +73,16 @@ def tiles(acc: Array, a: Array, b: Array) -> Array:
     group = len(a) // 256
     left = wide(a).reshape(16, 16 * group)
     right = wide(b).reshape(16, 16, group).transpose(0, 2, 1).reshape(16 * group, 16)
-    return (wide(acc).reshape(16, 16) + left @ right).ravel()
+    result: Array = (wide(acc).reshape(16, 16) + left @ right).ravel()
+    return result
 
 
 def outer(acc: Array, a: Array, b: Array) -> Array:
     """Outer product of a and b, with a few neighbours summed where they are narrower than the accumulator (SME, Power)."""
     side = int(np.sqrt(len(acc)))
     left, right = (wide(x).reshape(side, -1) for x in (a, b))
-    return (wide(acc).reshape(side, side) + left @ right.T).ravel()
+    result: Array = (wide(acc).reshape(side, side) + left @ right.T).ravel()
+    return result
 
 
 # --- rows that every architecture has, written once --------------------------------------------------------------------------

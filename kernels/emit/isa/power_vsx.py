@@ -54,7 +54,12 @@ _SOURCE = "Power ISA 3.1B"
 UNITS = (
     UnitRow(
         *("vsx", "ppc64le", 128, ("vsx",), "", ("+vsx", "+power8-vector")),
-        (*_floats("f64", "dp"), *_floats("f32", "sp"), *_integers(), fma_row("f64", 1, 64, "xsmaddadp", r"\bxsmadd[am]dp\b", chains=_CHAINS)),
+        (
+            *_floats("f64", "dp"),
+            *_floats("f32", "sp"),
+            *_integers(),
+            fma_row("f64", 1, 64, "xsmaddadp", r"\bxsmadd[am]dp\b", chains=_CHAINS),
+        ),
         source=_SOURCE,
     ),
     UnitRow(

@@ -171,7 +171,7 @@ def _wrong(found: Array, wanted: Array, scale: Array, tolerance: float) -> str:
     if found.dtype.kind in "iu":
         bad = np.flatnonzero(found != wanted)
     else:
-        step = float(ml_dtypes.finfo(found.dtype).eps)
+        step = float(ml_dtypes.finfo(found.dtype).eps)  # type: ignore[no-untyped-call]
         bad = np.flatnonzero(~(np.abs(found.astype(np.float64) - wanted) <= tolerance * step * scale))
     if bad.size == 0:
         return ""
