@@ -122,7 +122,7 @@ class _Keeper:
             while self._waiting:
                 self.writer.append(*self._waiting.pop(0))
 
-    def close(self, machine: Machine | None, *, whole: bool) -> tuple[Machine | None, Path | None]:
+    def close(self, machine: Machine | None, *, interrupted: bool, whole: bool) -> tuple[Machine | None, Path | None]:
         """Save the machine; (what was saved, where). `whole`: everything was measured, so nothing of an earlier run is kept."""
         with contextlib.ExitStack() as stack:
             if machine is None or not machine.curves:
@@ -133,7 +133,7 @@ class _Keeper:
 
                 machine = dataclasses.replace(machine, id=machine_id(machine))  # its topology was lost: a name from the rest
             self.machine = machine
-            self.write("ended", {"interrupted": not whole and not self.plan.only})
+            self.write("ended", {"interrupted": interrupted})
             if self.writer is not None:
                 stack.callback(self.writer.close)
             machine = _beside_stored(machine, self.results, whole=whole)
@@ -248,7 +248,7 @@ def _finish(keeper: _Keeper, machine: Machine | None, ended: KeyboardInterrupt |
     trouble = ended if isinstance(ended, StoreError) else None
     path = None
     try:
-        machine, path = keeper.close(machine, whole=ended is None and not keeper.plan.only)
+        machine, path = keeper.close(machine, interrupted=interrupted, whole=ended is None and not keeper.plan.only)
     except StoreError as error:
         trouble = trouble or error
     if machine is not None and not interrupted:

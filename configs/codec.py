@@ -11,7 +11,7 @@ import math
 import types
 from enum import Enum
 from functools import cache
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .errors import SchemaError
 from .facts import Fact
@@ -58,18 +58,8 @@ def _decode(kind: Any, value: Any, place: str) -> Any:
         return _scalar(value, place)
     if origin in (types.UnionType, Union):
         return _decode_union(get_args(kind), value, place)
-    if origin is Literal:
-        if value not in get_args(kind):
-            raise _fail(place, " or ".join(map(repr, get_args(kind))), value)
-        return value
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise _fail(place, "a list", value)
-        return tuple(_decode(get_args(kind)[0], item, f"{place}[{i}]") for i, item in enumerate(value))
-    if origin is dict:
-        if not isinstance(value, dict):
-            raise _fail(place, "an object", value)
-        return {key: _decode(get_args(kind)[1], item, f"{place}.{key}") for key, item in value.items()}
+    if origin in (tuple, dict):
+        return _decode_many(kind, value, place)
     if isinstance(origin or kind, type) and dataclasses.is_dataclass(origin or kind):
         return _decode_record(kind, value, place)
     if isinstance(kind, type) and issubclass(kind, Enum):
@@ -78,6 +68,17 @@ def _decode(kind: Any, value: Any, place: str) -> Any:
         except ValueError:
             raise _fail(place, " or ".join(repr(m.value) for m in kind), value) from None
     return _decode_plain(kind, value, place)
+
+
+def _decode_many(kind: Any, value: Any, place: str) -> Any:
+    arguments = get_args(kind)
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            raise _fail(place, "a list", value)
+        return tuple(_decode(arguments[0], item, f"{place}[{i}]") for i, item in enumerate(value))
+    if not isinstance(value, dict):
+        raise _fail(place, "an object", value)
+    return {key: _decode(arguments[1], item, f"{place}.{key}") for key, item in value.items()}
 
 
 def _scalar(value: Any, place: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +53,22 @@ class Point:
     def _clean(self) -> list[int]:
         timed = [i for i in range(len(self.time_s)) if self.time_s[i] > 0]
         return [i for i in timed if not (self.dirty and self.dirty[i])] or timed
+
+
+def joined(points: Iterable[Point]) -> tuple[Point, ...]:
+    """Points of the same setting and work as one, their samples in the order taken: the rounds of a probe that comes back to each."""
+    groups: dict[tuple[tuple[tuple[str, Scalar], ...], float], list[Point]] = {}
+    for point in points:
+        groups.setdefault((tuple(point.at.items()), point.work), []).append(point)
+    return tuple(_joined(group) for group in groups.values())
+
+
+def _joined(group: list[Point]) -> Point:
+    count = [len(p.time_s) for p in group]
+    marks = [mark for p, n in zip(group, count, strict=True) for mark in (p.dirty or ("",) * n)]
+    clocks = [hz for p, n in zip(group, count, strict=True) for hz in (p.clock_hz or (0.0,) * n)]
+    times = tuple(t for p in group for t in p.time_s)
+    return Point(group[0].at, group[0].work, times, tuple(clocks) if any(clocks) else (), tuple(marks) if any(marks) else ())
 
 
 @dataclass(frozen=True, slots=True)

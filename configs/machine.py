@@ -78,7 +78,7 @@ class ClockFacts:
     core_hz: Fact[float]
     timer: Fact[str]  # tsc, cntvct, monotonic…
     timer_hz: Fact[float]
-    timer_step_s: Fact[float]  # smallest difference ever seen
+    timer_step_s: Fact[float]  # what all differences are multiples of
     timer_cost_s: Fact[float]  # two reads back to back
     under_load: dict[str, Fact[float]] = field(default_factory=dict)  # "scalar", "128", "256", "512" to Hz
     core_kind: str = ""
@@ -262,5 +262,5 @@ class Machine:
     not_run: dict[str, str] = field(default_factory=dict)  # probe to the reason why its rows are absent
     probed_at: str = ""  # ISO 8601, UTC
     versions: dict[str, str] = field(default_factory=dict)
-    conditions: Conditions = Conditions()
+    conditions: Conditions = field(default_factory=Conditions)
     curves: dict[str, Curve] = field(default_factory=dict)

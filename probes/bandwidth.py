@@ -30,7 +30,7 @@ from ..kernels.emit.streams import STREAMS, Stream, has_nontemporal
 from ..kernels.emit.target import Target
 from ..kernels.measure.memory import Buffer
 from ..kernels.measure.sampler import Plan, Sampler
-from ..kernels.measure.stats import interval_of_median
+from ..kernels.measure.stats import interval_over_time
 from ..kernels.measure.streaming import SLACK_BYTES, Walk, Width, filled_buffer, widest_here
 from ..kernels.measure.team import Team
 from .context import Context, Effort
@@ -40,6 +40,8 @@ _CLEAR = 1.5  # a working set is at least this many times the level below
 _STRETCH_BYTES = 4 * MIB  # one pass over memory
 _SAMPLE_BYTES = 32 * MIB  # one sample of memory
 _PASS_S = 30e-6  # a pass of a team's member in a cache
+_ROUNDS = 3  # it comes back to each stream, so that a neighbour's visit shows in the interval
+_LONG_BYTES = 8 * MIB  # a set whose lap lasts long enough that reading the timer costs nothing beside it
 _LADDER = (16 * KIB, 256 * KIB, 4 * MIB)  # where nothing is known of any cache
 _CONVENTION = "bytes that the program asked for; a line read because it is about to be written (RFO) is not counted"
 
@@ -195,16 +197,17 @@ def _run(job: _Job, buffers: list[Buffer], progress: float) -> Iterator[Point]:
         if kind in kernels_for(level.name, job.context.effort, Target.host())
         for width in widths_for(level.name, kind.name, job.context.effort, widest_here())
     ]
-    for number, (level, chosen, kind, width) in enumerate(work):
+    rounds = [(r, *what) for r in range(_ROUNDS) for what in work]
+    for number, (r, level, chosen, kind, width) in enumerate(rounds):
         if job.context.expired():
-            job.missing.append(f"{level.name} {kind.name}, {job.threads}, and what follows: for lack of time")
+            job.missing.append(f"{level.name} {kind.name}, {job.threads}, round {r + 1} of {_ROUNDS} and what follows: for lack of time")
             return
         stretch = 0 if level.size_bytes else _STRETCH_BYTES
         walks = [Walk(kind, buffer, chosen.size_bytes, width, stretch_bytes=stretch) for buffer in buffers]
-        at: dict[str, Scalar] = {"level": level.name, "kernel": kind.name, "threads": len(buffers)}
+        at: dict[str, Scalar] = {"level": level.name, "kernel": kind.name, "threads": len(buffers), "round": r}
         at |= {"width_bits": 8 * width.vector_bytes, "size_bytes": walks[0].size_bytes}
         yield from sample(walks, at)
-        job.context.progress(progress + 0.5 * (number + 1) / len(work), f"{level.name} {kind.name}")
+        job.context.progress(progress + 0.5 * (number + 1) / len(rounds), f"{level.name} {kind.name}")
 
 
 def _fill(job: _Job, sets: list[tuple[Level, WorkingSet]], buffers: list[Buffer]) -> None:
@@ -226,15 +229,15 @@ _Sample = Callable[[list[Walk], dict[str, Scalar]], list[Point]]
 def _alone(job: _Job) -> _Sample:
     """Samples of one thread by the stopwatch."""
     sampler = Sampler()
-    cached = Plan(samples=job.context.effort.pick(5, 9, 31), sample_s=job.context.effort.pick(1, 3, 8) * 1e-3)
+    cached = Plan(samples=job.context.effort.pick(2, 3, 10), sample_s=job.context.effort.pick(1, 3, 8) * 1e-3)
 
     def sample(walks: list[Walk], at: dict[str, Scalar]) -> list[Point]:
         walk = walks[0]
-        if at["level"] != "DRAM":
+        if walk.size_bytes < _LONG_BYTES:
             return [sampler.point(walk.kernel, at, walk.pass_bytes, cached)]
         walk.run(walk.passes)  # a lap, so that the caches hold what a long run would leave, lines still to be written among them
         n = min(walk.passes, max(1, _SAMPLE_BYTES // walk.pass_bytes))
-        plan = Plan(samples=job.context.effort.pick(7, 15, 41), n=n, bursts=1, doubled=False)
+        plan = Plan(samples=job.context.effort.pick(2, 5, 14), n=n, bursts=1, doubled=False)
         return [sampler.point(walk.kernel, at, walk.pass_bytes, plan)]
 
     return sample
@@ -243,7 +246,7 @@ def _alone(job: _Job) -> _Sample:
 def _together(job: _Job) -> _Sample:
     """Windows of a team, each a point: every window has its own number of bytes."""
     team = Team()
-    windows = job.context.effort.pick(3, 5, 11)
+    windows = job.context.effort.pick(1, 2, 5)
 
     def sample(walks: list[Walk], at: dict[str, Scalar]) -> list[Point]:
         memory = at["level"] == "DRAM"
@@ -295,5 +298,5 @@ def _row(curve: Curve, key: _Key) -> Bandwidth:
 def _fact(curve: Curve, values: list[float], unit: str, note: str) -> Fact[float]:
     if not values:
         return Fact(None, unit, How.MEASURED, curve.by, note="no sample could be used")
-    middle, low, high = interval_of_median(values)
+    middle, low, high = interval_over_time(values)
     return measured(middle, unit, curve.by, low, high, note)

@@ -14,7 +14,7 @@ import dataclasses
 
 import numpy as np
 
-from ..configs.curve import Curve, Point
+from ..configs.curve import Curve, Point, joined
 from ..configs.facts import Fact, measured, unknown
 from ..configs.machine import ClockFacts, Machine, Notice
 from ..kernels.emit import ir
@@ -23,12 +23,14 @@ from ..kernels.emit.loads import ACCUMULATORS, MULTIPLY_LINKS, fma_loop_ir, mult
 from ..kernels.emit.streams import widest_vector_bytes
 from ..kernels.emit.target import Target
 from ..kernels.measure.sampler import Plan, Sampler
-from ..kernels.measure.stats import interval_of_median
+from ..kernels.measure.stats import interval_of_median, interval_over_time
 from ..kernels.measure.stopwatch import CHAIN_LINKS, Kernel
 from ..kernels.measure.timer import timer
 from .context import Context
 from .registry import probe
 
+_WIDTHS = (128, 256, 512)
+_ROUNDS = 3  # it comes back to each load, so that a neighbour's visit shows in the interval
 _WARM_S = 0.1  # a core may take this long to reach its clock (reference 2.2: 35 ms to leave idle)
 
 
@@ -38,24 +40,25 @@ def measure(context: Context) -> Curve:
     target = Target.host()
     sampler = Sampler()
     clock = timer()
-    samples = context.effort.pick(7, 15, 41)
+    samples = context.effort.pick(3, 5, 14)
     operands = np.ones(8, dtype=np.int64)
     code = compile_ir(ir.chain_loop(target.arch) + multiply_chain_ir(target))
     add = Kernel(code.address("chain"), operands.ctypes.data, (code, operands))
     odd = np.full(8, 3, dtype=np.int64)
     multiply = Kernel(code.address("multiply_chain"), odd.ctypes.data, (code, odd))
     sampler.point(add, {}, 1, Plan(samples=max(1, round(_WARM_S / 0.004)), sample_s=0.004))
-    plan = Plan(samples=samples, sample_s=0.004)
-    points = [
-        sampler.point(add, {"load": "scalar", "chain": "add"}, CHAIN_LINKS, plan),
-        sampler.point(multiply, {"load": "scalar", "chain": "multiply"}, MULTIPLY_LINKS, plan),
+    missing = [
+        f"clock under {width}-bit load: this chip has no vectors of {width} bits"
+        for width in _WIDTHS
+        if width > 8 * widest_vector_bytes(target)
     ]
-    missing = []
-    for width in (128, 256, 512):
-        if width > 8 * widest_vector_bytes(target):
-            missing.append(f"clock under {width}-bit load: this chip has no vectors of {width} bits")
-            continue
-        points.append(_under_load(sampler, target, width, plan))
+    points: list[Point] = []
+    for _ in range(_ROUNDS):
+        points += [
+            sampler.point(add, {"load": "scalar", "chain": "add"}, CHAIN_LINKS, Plan(samples=samples, n=256, bursts=31)),
+            sampler.point(multiply, {"load": "scalar", "chain": "multiply"}, MULTIPLY_LINKS, Plan(samples=samples, n=256, bursts=31)),
+        ]
+        points += [_under_load(sampler, target, width, samples) for width in _WIDTHS if width <= 8 * widest_vector_bytes(target)]
     readings = {
         "timer": clock.row.name,
         "ordered": clock.row.ordered,
@@ -66,17 +69,17 @@ def measure(context: Context) -> Curve:
         "why": clock.why,
         "sources": list(getattr(sampler.contamination, "sources", ())),
     }
-    return Curve("clock", 1, "link", tuple(points), readings, tuple(missing), context.core_kind)
+    return Curve("clock", 1, "link", joined(points), readings, tuple(missing), context.core_kind)
 
 
-def _under_load(sampler: Sampler, target: Target, width: int, plan: Plan) -> Point:
+def _under_load(sampler: Sampler, target: Target, width: int, samples: int) -> Point:
     """The clock of the chain directly after fused multiply-adds of one width, warmed for 20 ms."""
     memory = np.full(64, 0.999, dtype=np.float32)
     slots = np.array([memory.ctypes.data], dtype=np.int64)
     code = compile_ir(fma_loop_ir(target, width))
     kernel = Kernel(code.address("fma_load"), slots.ctypes.data, (code, slots, memory))
     sampler.point(kernel, {}, ACCUMULATORS, Plan(samples=5, sample_s=0.004))
-    return sampler.point(kernel, {"load": str(width), "chain": "fma"}, ACCUMULATORS, plan)
+    return sampler.point(kernel, {"load": str(width), "chain": "fma"}, ACCUMULATORS, Plan(samples=samples, n=8192, bursts=15))
 
 
 def _clock_fact(point: Point, by: str) -> Fact[float]:
@@ -85,7 +88,7 @@ def _clock_fact(point: Point, by: str) -> Fact[float]:
     seen = seen or [hz for hz in point.clock_hz if hz > 0]
     if not seen:
         return unknown("Hz", by, "the chain's times made no sense here")
-    middle, low, high = interval_of_median(seen)
+    middle, low, high = interval_over_time(seen)
     return measured(middle, "Hz", by, low, high)
 
 

@@ -12,13 +12,15 @@ hide them altogether, and then the reason is given instead of a number. Source: 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..configs.curve import Curve, Point
 from ..configs.errors import NotPossibleError
-from ..configs.facts import Fact, measured, unknown
+from ..configs.facts import Fact, Scalar, measured, unknown
 from ..configs.machine import CacheLevel, Machine
 from ..configs.units import KIB, MIB
 from ..kernels.emit.streams import CHASE_UNROLL
@@ -27,13 +29,14 @@ from ..kernels.measure.memory import Buffer
 from ..kernels.measure.sampler import Plan, Sampler
 from ..kernels.measure.team import Team
 from .claims import claimed_line
-from .context import Context
+from .context import Context, Effort
 from .inference.geometry import Estimate, line_size, sharing, ways
 from .registry import probe
 
 _BLOCK_BYTES = 1024
 _LINE_STRIDES = (8, 16, 32, 64, 128, 256, 512)
 _SHARE_SIZES = (0.25, 0.5, 0.7, 0.85, 1.0, 1.2)  # of the level's effective size
+_QUICK_SHARING_BYTES = 32 * MIB
 _WAYS_MOST_BYTES = 8 * MIB  # larger levels are sliced and hashed
 
 
@@ -46,9 +49,9 @@ def measure(context: Context) -> Curve:
     sampler, line = Sampler(), claimed_line(context.machine)
     points: list[Point] = []
     missing: list[str] = []
-    steps = [lambda lv=lv: _line(context, sampler, lv) for lv in levels[:1]]
-    steps += [lambda lv=lv: _ways(context, sampler, lv, line, missing) for lv in levels]
-    steps += [lambda lv=lv: _sharing(context, lv, line, missing) for lv in levels]
+    steps: list[Callable[[], list[Point]]] = [partial(_line, context, sampler, level) for level in levels[:1]]
+    steps += [partial(_ways, context, sampler, level, line, missing) for level in levels]
+    steps += [partial(_sharing, context, level, line, missing) for level in levels]
     for number, step in enumerate(steps):
         if context.expired():
             missing.append(f"{len(steps) - number} of {len(steps)} tests, for lack of time")
@@ -72,7 +75,7 @@ def _line(context: Context, sampler: Sampler, level: CacheLevel) -> list[Point]:
             first = chase.rng.permutation(blocks).astype(np.int64) * _BLOCK_BYTES
             chase.through(np.stack([first, first + stride], axis=1).ravel())
             chase.run(2 * chase.nodes)
-            at = {"test": "line", "level": level.name, "stride_bytes": stride, "round": number}
+            at: dict[str, Scalar] = {"test": "line", "level": level.name, "stride_bytes": stride, "round": number}
             points.append(sampler.point(chase.kernel, at, CHASE_UNROLL, Plan(samples=1, n=max(1, chase.nodes // CHASE_UNROLL), bursts=5)))
     return points
 
@@ -81,7 +84,7 @@ def _ways(context: Context, sampler: Sampler, level: CacheLevel, line: int, miss
     """Nodes at growing strides until the latency leaves the level."""
     size = int(level.size.number())
     if size > _WAYS_MOST_BYTES:
-        missing.append(f"ways of {level.name}: a cache of this size is sliced and its index hashed")
+        missing.append(f"ways of {level.name}: a cache of this size is sliced, its index hashed")
         return []
     most_nodes = 48
     strides = [s for s in (line << k for k in range(24)) if size // 64 <= s <= size]
@@ -97,7 +100,7 @@ def _ways(context: Context, sampler: Sampler, level: CacheLevel, line: int, miss
                 order = chase.rng.permutation(nodes).astype(np.int64)
                 chase.through(start + order * stride)
                 chase.run(16 * nodes)
-                at = {"test": "ways", "level": level.name, "stride_bytes": stride, "nodes": nodes, "base": base}
+                at: dict[str, Scalar] = {"test": "ways", "level": level.name, "stride_bytes": stride, "nodes": nodes, "base": base}
                 plan = Plan(samples=1, n=max(8, 512 // CHASE_UNROLL), bursts=3)
                 points.append(sampler.point(chase.kernel, at, CHASE_UNROLL, plan))
     return points
@@ -111,6 +114,9 @@ def _sharing(context: Context, level: CacheLevel, line: int, missing: list[str])
         return []
     size = int(level.size.number())
     top = int(size * max(_SHARE_SIZES)) + KIB
+    if context.effort is Effort.QUICK and size > _QUICK_SHARING_BYTES:
+        missing.append(f"sharing of {level.name}: left out when quick, for its size")
+        return []
     if 2 * top > context.memory_bytes // 2:
         missing.append(f"sharing of {level.name}: two buffers of its size exceed the memory that may be used")
         return []
@@ -122,7 +128,7 @@ def _sharing(context: Context, level: CacheLevel, line: int, missing: list[str])
     long = size >= 32 * MIB  # laid once, then shortened and lengthened
     for chase in chases if long else ():
         chase.grouped(top // GROUP_BYTES * GROUP_BYTES)
-    for number in range(context.effort.pick(2, 2 if long else 3, 5)):
+    for number in range(context.effort.pick(3, 2 if long else 3, 5)):
         for share in _SHARE_SIZES:
             for chase in chases:
                 (chase.resize if long else chase.grouped)(int(size * share) // line * line)
@@ -133,7 +139,8 @@ def _sharing(context: Context, level: CacheLevel, line: int, missing: list[str])
             for threads in (1, 2):
                 run = team.run([c.kernel for c in chases[:threads]], [units] * threads, cpus[:threads], window_s)
                 if run.window_s > 0 and run.units[0] > 0:
-                    at = {"test": "sharing", "level": level.name, "size_bytes": int(size * share), "threads": threads, "round": number}
+                    at: dict[str, Scalar] = {"test": "sharing", "level": level.name, "threads": threads, "round": number}
+                    at["size_bytes"] = int(size * share)
                     points.append(Point(at, run.units[0] * CHASE_UNROLL, (run.window_s,)))
                 missing += [f"sharing: {why}" for why in run.unpinned]
     return points
@@ -151,7 +158,7 @@ def infer(curve: Curve, machine: Machine) -> Machine:
         below_s = levels[mine[position + 1]].latency.number() if position + 1 < len(mine) else level.latency.number() * 3
         levels[i] = dataclasses.replace(
             level,
-            line=line if position == 0 else level.line,
+            line=line if position == 0 else unknown("B", curve.by, "the line test looks into the first level only"),
             ways=_ways_fact(curve, level, below_s),
             sharing=_sharing_fact(curve, level, below_s),
         )
@@ -176,7 +183,7 @@ def _line_fact(curve: Curve) -> Fact[int]:
 
 
 def _why_missing(curve: Curve, test: str, level: CacheLevel) -> str:
-    return next((m for m in curve.missing if m.startswith(test) and (level.name in m or "of" not in m)), f"{test} were not measured")
+    return next((m for m in curve.missing if m.startswith(test) and (level.name in m or "of" not in m)), "not measured")
 
 
 def _ways_fact(curve: Curve, level: CacheLevel, below_s: float) -> Fact[int]:

@@ -50,9 +50,9 @@ def measure(context: Context) -> Curve:
     missing: list[str] = []
     files = read_files(context.root, _FILES)
     cpuinfo = cpuinfo_lines(context.root, _CPUINFO_KEYS)
-    if cpuinfo is None:
+    if not cpuinfo:
         if platform.system() == "Linux":
-            missing.append("/proc/cpuinfo cannot be read")
+            missing.append("/proc/cpuinfo is empty or cannot be read")
     else:
         files["/proc/cpuinfo"] = distinct_blocks(cpuinfo)
     leaves = read_cpuid(missing) if host_arch() == "x86_64" else {}

@@ -6,8 +6,8 @@ the TLB stays quiet and the caches show; `small` pages in random order, caches a
 them. Each sample continues where the one before ended.
 
 Units of work: loads. Known flaws: a guest's huge page may be small for its host, so that a physically indexed cache shows page
-colours and nested translation; a working set beyond the last level is walked in part, after every line of it was touched in the order of the groups.
-Source: reference 2.1; Sattolo 1986; Yotov, Pingali and Stodghill 2005 (doi:10.1145/1071690.1064233).
+colours and nested translation; a working set beyond the last level is walked in part, after every line of it was touched in the
+order of the groups. Source: reference 2.1; Sattolo 1986; Yotov, Pingali and Stodghill 2005 (doi:10.1145/1071690.1064233).
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import numpy as np
 
 from ..configs.curve import Curve, Point
 from ..configs.errors import NotPossibleError
+from ..configs.facts import Scalar
 from ..configs.machine import Machine
-from ..configs.units import MIB
+from ..configs.units import MIB, size_words
 from ..kernels.emit.streams import CHASE_UNROLL
 from ..kernels.measure.chase import GROUP_BYTES, Chase
 from ..kernels.measure.memory import Buffer
@@ -48,10 +49,10 @@ class _Grid:
 
 
 def top_bytes(context: Context) -> int:
-    """Four times the largest claimed cache, within what may be allocated and what the effort allows."""
+    """Four times the largest claimed cache (twice when quick), within what may be allocated and what the effort allows."""
     claims = [c.size_bytes for c in context.machine.cache_claims]
-    wanted = 4 * max(claims, default=_GUESSED_LLC_BYTES)
-    cap = context.effort.pick(256, 1024, 4096) * MIB
+    wanted = context.effort.pick(2, 4, 4) * max(claims, default=_GUESSED_LLC_BYTES)
+    cap = context.effort.pick(768, 1024, 4096) * MIB
     return int(min(max(wanted, 64 * MIB), cap, context.memory_bytes // 3)) // GROUP_BYTES * GROUP_BYTES
 
 
@@ -86,6 +87,8 @@ def measure(context: Context) -> Curve:
     points: list[Point] = []
     missing: list[str] = []
     readings: dict[str, object] = {"line_bytes": line, "top_bytes": top_bytes(context)}
+    if top_bytes(context) < top_bytes(dataclasses.replace(context, memory_bytes=2**62)):
+        missing.append(f"working sets beyond {size_words(top_bytes(context))}: the memory that may be used is too small")
     grids = _grids(context, line)
     total = sum(g.allocations for g in grids)
     done = 0
@@ -95,7 +98,7 @@ def measure(context: Context) -> Curve:
                 missing.append(f"{grid.pages} pages: {grid.allocations - allocation} of {grid.allocations} allocations, for lack of time")
                 break
             if grid.scouts and allocation == grid.scouts:
-                grid = _refined(grid, points, most=context.effort.pick(8, 16, 48))  # noqa: PLW2901 - the rest of the loop wants it
+                grid = _refined(grid, points, most=context.effort.pick(8, 16, 48))
             points += _allocation(context, sampler, grid, allocation, line, readings, missing)
             done += 1
             context.progress(done / total, f"{grid.pages} pages")
@@ -129,7 +132,7 @@ def _allocation(
     small = [s for s in grid.sizes if s < _RESIZED_FROM or grid.order == "random"]
     rng.shuffle(small)
     points = []
-    at = {"pages": grid.pages, "order": grid.order, "allocation": allocation}
+    at: dict[str, Scalar] = {"pages": grid.pages, "order": grid.order, "allocation": allocation}
     for size in small:
         (chase.random if grid.order == "random" else chase.grouped)(size)
         _warm(chase)
@@ -158,7 +161,7 @@ def _warm(chase: Chase) -> None:
             chase.touch()
 
 
-def _point(sampler: Sampler, chase: Chase, at: dict[str, str | int]) -> Point:
+def _point(sampler: Sampler, chase: Chase, at: dict[str, Scalar]) -> Point:
     """Few whole cycles, doubled, where they are short; parts of a cycle, once, where they are long."""
     if chase.nodes <= 16384:
         cycles = max(1, round(8192 / chase.nodes))

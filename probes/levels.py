@@ -15,7 +15,7 @@ from .inference.levels import LevelFit, find_levels
 from .judge import judge_cache, judge_latency
 from .published import chip_of
 
-_NOT_YET = "not measured yet"
+_NOT_YET = "the geometry probe has not run"
 
 
 def table_of(points: Sequence[Point], pages: str, *, cycles: bool = False) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -49,7 +49,8 @@ def levels_of(curve: Curve, machine: Machine) -> tuple[CacheLevel, ...]:
     levels = []
     for index, fit in enumerate(found.levels):
         last = index + 1 == len(found.levels)
-        level = _level(curve, _name(index, last, found.levels, machine, float(sizes[-1])), fit, sizes, hz, counted)
+        edge = found.levels[-2].size_bytes or 0.0 if len(found.levels) > 1 else 0.0
+        level = _level(curve, _name(index, last, machine, float(sizes[-1]), edge), fit, sizes, hz, counted)
         levels.append(_judged(level, machine, oddities if index == 0 else ()))
     return tuple(levels)
 
@@ -81,13 +82,15 @@ def _page_oddities(curve: Curve) -> tuple[str, ...]:
     return ()
 
 
-def _name(index: int, last: bool, levels: Sequence[LevelFit], machine: Machine, reached: float) -> str:
-    """L1d, L2, L3…; the last plateau is DRAM unless the curve may end inside a cache."""
-    if last and len(levels) > 1:
-        inside = max((c.size_bytes for c in machine.cache_claims if c.kind != "instruction"), default=0)
-        edge = levels[-2].size_bytes or 0.0
-        if reached >= inside or reached >= 16 * edge:
-            return "DRAM"
+def _name(index: int, last: bool, machine: Machine, reached: float, edge: float) -> str:
+    """L1d, L2, L3…; the last plateau is DRAM unless the curve may end inside a cache that is claimed."""
+    claims = [c for c in machine.cache_claims if c.kind != "instruction"]
+    inside = max((c.size_bytes for c in claims), default=0)
+    deepest = max((c.level for c in claims), default=0)
+    if last and index > 0 and (reached >= 1.5 * inside if inside else reached >= 16 * edge):
+        return "DRAM"
+    if last and inside and index + 1 > deepest:
+        return "DRAM"
     return "L1d" if index == 0 else f"L{index + 1}"
 
 
@@ -106,8 +109,11 @@ def _level(curve: Curve, name: str, fit: LevelFit, sizes: NDArray[np.float64], h
     else:
         cycles = unknown("cycles", by, "the core clock could not be measured")
         seconds = measured(fit.latency * 1e-9, "s", by, fit.latency_low * 1e-9, fit.latency_high * 1e-9)
-    nothing = unknown("", by, "memory has none" if name == "DRAM" else _NOT_YET)
-    return CacheLevel(name, size, seconds, cycles, nothing, nothing, nothing, oddities=fit.oddities, core_kind=curve.core_kind)
+    why = "memory has none" if name == "DRAM" else _NOT_YET
+    line: Fact[int] = unknown("B", by, why)
+    ways: Fact[int] = unknown("ways", by, why)
+    sharing: Fact[str] = unknown("", by, why)
+    return CacheLevel(name, size, seconds, cycles, line, ways, sharing, oddities=fit.oddities, core_kind=curve.core_kind)
 
 
 def _mechanism_words(mechanism: str) -> str:

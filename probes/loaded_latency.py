@@ -22,7 +22,7 @@ from ..kernels.emit.streams import CHASE_UNROLL
 from ..kernels.measure.affinity import pinned
 from ..kernels.measure.chase import GROUP_BYTES, Chase
 from ..kernels.measure.memory import Buffer
-from ..kernels.measure.stats import interval_of_median
+from ..kernels.measure.stats import interval_over_time
 from ..kernels.measure.streaming import SLACK_BYTES, Walk, filled_buffer, stream, widest_here
 from ..kernels.measure.team import Team
 from .context import Context, Effort
@@ -142,5 +142,5 @@ def _row(curve: Curve, kernel: str, delay: int, injectors: int) -> LoadedLatency
 
 
 def _fact(curve: Curve, values: list[float], unit: str, note: str) -> Fact[float]:
-    middle, low, high = interval_of_median(values)
+    middle, low, high = interval_over_time(values)
     return measured(middle, unit, curve.by, low, high, note)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from ..configs.curve import Curve, Point
+from ..configs.curve import Curve
 from ..configs.facts import Fact, measured, reported, unknown
 from ..configs.machine import Machine, Unit
 from ..kernels.emit.instruction import UnitRow
@@ -24,7 +24,7 @@ from ..kernels.emit.target import host_arch
 from ..kernels.measure.trap import Trapped
 from .context import Context
 from .registry import probe
-from .simd import claimed, close_sampler, merged, prove_in_child, time_unit, unit_rates
+from .simd import Proven, claimed, close_sampler, merged, prove_in_child, time_units, unit_rates
 
 
 @probe("matrix", version=1, needs=("identity", "clock"), seconds=(1, 3, 8), per_kind=True)
@@ -34,19 +34,20 @@ def measure(context: Context) -> Curve:
     rows = units_of(arch)
     missing: list[str] = [] if rows else [f"matrix units: no instructions are known here for {arch}"]
     readings: dict[str, Any] = {}
-    points: list[Point] = []
+    ready: list[Proven] = []
     sampler = close_sampler()
     for done, row in enumerate(rows):
         if context.expired():
             missing.append(f"{row.name}: out of time")
             continue
-        context.progress(done / len(rows), row.name)
+        context.progress(0.4 * done / len(rows), row.name)
         found = examine(row, context.machine, context.seed)
         readings[row.name] = found
         right = [name for name, wrong in found["results"].items() if not wrong]
         if right and (row.matrix or not found["claimed"]):
-            points += time_unit(Trial.of(row), right, sampler, context)
-    return Curve("matrix", 1, "instruction", tuple(points), {"units": readings}, tuple(missing), context.core_kind)
+            ready.append((Trial.of(row), right))
+    points = time_units(ready, sampler, context)
+    return Curve("matrix", 1, "instruction", points, {"units": readings}, tuple(missing), context.core_kind)
 
 
 def examine(row: UnitRow, machine: Machine, seed: int = 0) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from importlib.metadata import entry_points
 from ..configs.curve import Curve
 from ..configs.errors import UsageError
 from ..configs.machine import Machine
+from ..kernels.measure.blas import one_blas_thread
 from .context import Context, Effort
 
 Measure = Callable[[Context], Curve]
@@ -82,11 +83,12 @@ def probe(
 @functools.cache
 def _load_all() -> None:
     package = sys.modules[__package__]
-    for module in pkgutil.iter_modules(package.__path__):
-        if not module.ispkg:
-            importlib.import_module(f"{__package__}.{module.name}")
-    for point in entry_points(group="mmbench.probes"):
-        point.load()
+    with one_blas_thread():  # NumPy comes in with the first probe
+        for module in pkgutil.iter_modules(package.__path__):
+            if not module.ispkg:
+                importlib.import_module(f"{__package__}.{module.name}")
+        for point in entry_points(group="mmbench.probes"):
+            point.load()
 
 
 def all_probes() -> list[Probe]:

@@ -18,7 +18,7 @@ def add_roofs(machine: Machine) -> Machine:
 
 
 def _best(machine: Machine) -> list[UnitRate]:
-    """For each core kind, unit and data type, the instruction with the highest rate. One that looks odd counts too: a roof is never too low."""
+    """For each core kind, unit and data type, the instruction with the highest rate, odd or not (the oddity is told there)."""
     best: dict[tuple[str, str, str], UnitRate] = {}
     for row in machine.simd:
         if not row.rate.known:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..configs.codec import decode, encode
 from ..configs.curve import Curve
 from ..configs.errors import MmbenchError
 from ..configs.machine import MACHINE_SCHEMA, Machine
+from ..kernels.emit.target import initialize
 from ..kernels.measure.affinity import allowed_cpus, pin
 from ..kernels.measure.conditions import memory_budget_bytes
 from ..kernels.measure.worker import Progress, Worker, WorkerError
@@ -149,6 +150,7 @@ def measure_in_worker(arguments: Mapping[str, Any], progress: Progress) -> Any:
     """The worker's side of one step."""
     pin(arguments["cpu"])
     probe = next(p for p in all_probes() if p.name == arguments["probe"])
+    initialize()  # LLVM takes its own memory before what is left is counted
     context = Context(
         effort=Effort(arguments["effort"]),
         machine=decode(Machine, arguments["machine"]),
@@ -156,7 +158,7 @@ def measure_in_worker(arguments: Mapping[str, Any], progress: Progress) -> Any:
         cpu=arguments["cpu"],
         cpus=_CPUS,
         core_kind=arguments["core_kind"],
-        memory_bytes=arguments["memory_bytes"],
+        memory_bytes=min(arguments["memory_bytes"], memory_budget_bytes()[0]),  # the limits of this process, beside the parent
         deadline=time.monotonic() + 1.5 * arguments["seconds"],
         progress=progress,
     )

@@ -17,7 +17,7 @@ import statistics
 from collections.abc import Iterable
 from typing import Any
 
-from ..configs.curve import Curve, Point
+from ..configs.curve import Curve, Point, joined
 from ..configs.facts import Fact, Scalar, measured, unknown
 from ..configs.machine import Machine, UnitRate
 from ..kernels.emit.instruction import Instruction, UnitRow, links_of
@@ -25,7 +25,7 @@ from ..kernels.emit.isa.registry import units_of
 from ..kernels.emit.isa.trial import PATTERNS, Proof, Trial, key, timing_bench
 from ..kernels.emit.target import Target, host_arch
 from ..kernels.measure.sampler import Plan, Sampler
-from ..kernels.measure.stats import interval_of_median
+from ..kernels.measure.stats import interval_over_time
 from ..kernels.measure.stopwatch import MachineStopwatch
 from ..kernels.measure.trap import Trapped, can_trap, run_trapping
 from .context import Context, Effort
@@ -62,12 +62,29 @@ def close_sampler() -> Sampler:
     return Sampler(watch)
 
 
-def plan_of(effort: Effort) -> Plan:
-    """How each point is sampled."""
-    return Plan(samples=effort.pick(5, 9, 21), sample_s=effort.pick(8, 20, 40) * 1e-4, burst_s=_BURST_S)
+ROUNDS = 3  # the probe comes back to each instruction, so that a neighbour's visit shows in the interval
 
 
-def time_unit(trial: Trial, right: Iterable[str], sampler: Sampler, context: Context) -> list[Point]:
+def plan_of(effort: Effort, n: int = 0) -> Plan:
+    """How each point is sampled in one round; `n` as tuned in the first."""
+    return Plan(samples=effort.pick(3, 4, 9), sample_s=effort.pick(6, 15, 40) * 1e-4, burst_s=_BURST_S, n=n)
+
+
+Proven = tuple[Trial, list[str]]
+
+
+def time_units(proven: list[Proven], sampler: Sampler, context: Context) -> tuple[Point, ...]:
+    """Points of every proven instruction of every unit, in rounds."""
+    points: list[Point] = []
+    tuned: dict[tuple[Scalar, ...], int] = {}
+    for number in range(ROUNDS):
+        for trial, right in proven:
+            points += time_unit(trial, right, sampler, context, tuned)
+        context.progress(0.4 + 0.6 * (number + 1) / ROUNDS, "")
+    return joined(points)
+
+
+def time_unit(trial: Trial, right: Iterable[str], sampler: Sampler, context: Context, tuned: dict[tuple[Scalar, ...], int]) -> list[Point]:
     """Points of each proven instruction: throughput and latency, in deep runs with three kinds of data."""
     points = []
     patterns = PATTERNS if context.effort is Effort.DEEP else PATTERNS[:1]
@@ -82,7 +99,9 @@ def time_unit(trial: Trial, right: Iterable[str], sampler: Sampler, context: Con
                     continue
                 kernel = bench.kernel(trial.code.address(f"{prefix}_{number}"), trial.code)
                 at = setting(trial.unit, row, test, pattern, trial.vscale)
-                points.append(sampler.point(kernel, at, links_of(row, test), plan_of(context.effort)))
+                links, name = links_of(row, test), tuple(at.values())
+                points.append(sampler.point(kernel, at, links, plan_of(context.effort, tuned.get(name, 0))))
+                tuned.setdefault(name, round(points[-1].work / links))
     return points
 
 
@@ -113,19 +132,20 @@ def measure(context: Context) -> Curve:
     rows = [row for row in units_of(arch) if not row.matrix and claimed(row, context.machine)[0]]
     missing: list[str] = [] if units_of(arch) else [f"SIMD rates: no instructions are known here for {arch}"]
     sampler = close_sampler()
-    points: list[Point] = []
+    ready: list[Proven] = []
     proofs: dict[str, dict[str, str]] = {}
     for done, row in enumerate(rows):
         if context.expired():
             missing.append(f"{row.name}: out of time")
             continue
-        context.progress(done / len(rows), row.name)
+        context.progress(0.4 * done / len(rows), row.name)
         right, told = proven(row, context.seed)
         proofs[row.name] = told
         missing += [f"{row.name} {name}: {why}" for name, why in told.items() if why]
         if right:
-            points += time_unit(Trial.of(row), right, sampler, context)
-    return Curve("simd", 1, "instruction", tuple(points), {"proofs": proofs}, tuple(missing), context.core_kind)
+            ready.append((Trial.of(row), right))
+    points = time_units(ready, sampler, context)
+    return Curve("simd", 1, "instruction", points, {"proofs": proofs}, tuple(missing), context.core_kind)
 
 
 def proven(unit: UnitRow, seed: int) -> tuple[list[str], dict[str, str]]:
@@ -165,7 +185,7 @@ def _fact(samples: list[float], unit: str, by: str, why: str, note: str = "") ->
     """The median with its interval."""
     if not samples:
         return unknown(unit, by, why)
-    middle, low, high = interval_of_median(samples)
+    middle, low, high = interval_over_time(samples)
     return measured(middle, unit, by, low, high, note)
 
 

@@ -1,6 +1,7 @@
 """Address translation: how many pages each TLB level reaches, and what a miss costs.
 
-Method: the same number of nodes laid in two ways, `spread` (one a page, at a line that moves with the page) and `packed` (consecutive lines).
+Method: the same number of nodes laid in two ways, `spread` (one a page, at a line that moves with the page) and `packed` (on
+consecutive lines).
 Both touch the same number of cache lines, so the difference is translation alone; each pair is measured in one round, the order
 alternating. A step counts when it is large enough, its bootstrap bound clears the noise, the next two points persist, and a second pass
 with new orders finds it again.
@@ -28,8 +29,8 @@ from ..kernels.emit.streams import CHASE_UNROLL
 from ..kernels.measure.chase import Chase
 from ..kernels.measure.memory import Buffer
 from ..kernels.measure.sampler import Plan, Sampler
-from .context import Context
 from .claims import claimed_line, tlb_claims
+from .context import Context
 from .inference.tlb import TlbStep, find_tlb_steps
 from .judge import judge_tlb
 from .published import chip_of
@@ -41,7 +42,7 @@ _LAYOUTS = ("spread", "packed")
 
 def _page_counts(effort_per_octave: int, most: int) -> list[int]:
     steps = np.arange(0, np.log2(most / 12) + 1e-9, 1 / effort_per_octave)
-    return sorted({int(round(12 * 2.0**s)) for s in steps})
+    return sorted({round(12 * 2.0**s) for s in steps})
 
 
 @probe("tlb", version=1, needs=("topology", "clock"), seconds=(1.5, 5, 20), per_kind=True)
@@ -76,8 +77,8 @@ def _rounds(context: Context, chases: dict[str, Chase], pages: str, counts: list
             break
         at = {"round": number % rounds, "pass": "search" if number < rounds else "validate", "kind": pages}
         for count in counts:
-            for layout in _LAYOUTS if (number + count) % 2 else _LAYOUTS[::-1]:
-                points.append(_point(sampler, chases[layout], layout, count, at))
+            layouts = _LAYOUTS if (number + count) % 2 else _LAYOUTS[::-1]
+            points += [_point(sampler, chases[layout], layout, count, at) for layout in layouts]
         context.progress((number + 1) / (2 * rounds) / 2 + (0.5 if pages == "huge" else 0), f"{pages} pages")
     return points
 
@@ -113,7 +114,8 @@ def infer(curve: Curve, machine: Machine) -> Machine:
     small, huge = (_levels(curve, machine, kind) for kind in ("small", "huge"))
     notices = machine.notices
     if huge:
-        why = f"translation steps appear at {', '.join(str(t.entries.value) for t in huge)} pages of {curve.readings['page_bytes']} B inside them"
+        where = ", ".join(str(t.entries.value) for t in huge)
+        why = f"translation steps appear at {where} pages of {curve.readings['page_bytes']} B inside them"
         hint = "the host backs this guest with small pages: ask for a host or an instance with huge pages"
         notices = (*notices, Notice("huge pages act as small ones here", why, hint, "huge-pages"))
     return dataclasses.replace(machine, tlbs=others + small + huge, notices=notices)

@@ -69,8 +69,8 @@ def measure(context: Context) -> Curve:
             missing.append(f"{_CPU} cannot be read: cores, packages and nodes come from other sources or stay unknown")
         elif not any("/cache/" in path for path in files):
             missing.append("the system shows no caches in sysfs")
-        if cpuinfo is None:
-            missing.append("/proc/cpuinfo cannot be read")
+        if not cpuinfo:
+            missing.append("/proc/cpuinfo is empty or cannot be read")
     leaves = read_cpuid(missing) if host_arch() == "x86_64" else {}
     readings: dict[str, Any] = {
         "files": files,
@@ -267,7 +267,7 @@ def _threads(cpus: tuple[Cpu, ...], readings: dict[str, Any]) -> Fact[int]:
         (_count(readings, "os_cpu_count"), "os.cpu_count"),
         (len(cpus), "sched_getaffinity"),
     ):
-        if number > 0:
+        if number >= max(1, len(cpus)):  # psutil and the interpreter count 1 where /proc and /sys are hidden
             return reported(number, "", source)
     return unknown("", "topology", "no source counts the CPUs")
 

@@ -83,6 +83,7 @@ def tlb_section(machine: Machine, look: Look) -> Section:
     for level in machine.tlbs:
         name = level_prefix(machine, level, look) + look.word(level.name, 12)
         page = size_words(level.page_bytes) if 0 < level.page_bytes < 2**60 else look.missing
+        page += " in huge" if level.pages == "huge" else ""
         facts: tuple[Fact[Any], ...] = (level.entries, level.miss, level.miss_cycles)
         cells = [number_cell(fact, look, scale) for fact, scale in zip(facts, (1.0, 1e9, 1.0), strict=True)]
         rows.append((Cell(name), Cell(page), *cells, check_cell(level.judgement, look)))

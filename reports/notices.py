@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ..configs.curve import Curve
 from ..configs.machine import Machine, Notice
 from .look import Line, Look, Section, Span, flow, joined
 from .verdicts import finding_sentences, grouped, sentence_lines
@@ -37,12 +38,21 @@ def _notice_lines(notice: Notice, look: Look) -> list[Line]:
 
 
 def reason_section(reasons: Sequence[tuple[str, str]], machine: Machine, look: Look) -> Section:
-    """`– subject: reason` for each value that is missing on this screen, and for each probe that did not run."""
+    """`– subject: reason` for each probe that did not run or saw nothing, each value that is missing on this screen, and the rest."""
     pairs = [(f"probe {look.word(name, 24)}", look.prose(why) or "not run") for name, why in machine.not_run.items()]
-    every = [*grouped(pairs), *grouped(reasons)]
+    blind = [pair for label, curve in machine.curves.items() if not curve.points for pair in _missing(label, curve, look)]
+    partly = [pair for label, curve in machine.curves.items() if curve.points for pair in _missing(label, curve, look)]
+    said = {why for _, why in reasons}
+    every = [*grouped([*pairs, *blind]), *grouped(reasons), *grouped([pair for pair in partly if pair[1] not in said])]
     shown = every if look.full else every[:_FEW_REASONS]
     lines = sentence_lines([(look.missing, subject, why) for subject, why in shown], look, "dim")
     return Section((*lines, *_more(len(every) - len(shown), look)))
+
+
+def _missing(label: str, curve: Curve, look: Look) -> list[tuple[str, str]]:
+    """What the probe itself says that it could not do."""
+    name = look.word(label, 24)
+    return [(name, look.prose(why).removeprefix(f"{name.replace('-', ' ')}: ")) for why in curve.missing]
 
 
 def _more(left: int, look: Look) -> list[Line]:

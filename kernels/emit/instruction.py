@@ -9,7 +9,7 @@ come of one instruction, all `void f(ptr context, i64 n)` with the same slots (a
     check_K    the instruction once, from memory to memory
 
 Known flaw: where a latency is longer than `chains` × the time an instruction occupies its pipe, the rate is a lower bound.
-Source: Intel Optimization Reference Manual 2.3 and Arm's optimisation guides for latencies (3 to 5 cycles, 2 to 4 pipes).
+Source: reference 2.7 (latency × pipes independent accumulators; 4 × 4 on Arm V1 and V2).
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ _PATTERNS = 16  # different orders within a group; groups draw from them
 class Chase:
     """A chain in a buffer, and the kernel that follows it.
 
-    `reorder` lays a new chain over the first `size_bytes`. A grouped chain over several groups can be shortened or lengthened in whole groups
-    by `resize`, which changes one pointer, so that a curve over many sizes needs one laying.
+    `random`, `grouped` and `through` lay a new chain. A grouped chain over several groups can be shortened or lengthened in whole
+    groups by `resize`, which changes one pointer, so that a curve over many sizes needs one laying.
     """
 
     def __init__(self, buffer: Buffer, line_bytes: int = 64, seed: int = 0) -> None:

@@ -16,8 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...configs.errors import NotPossibleError
+from ...configs.units import size_words
+from .conditions import memory_budget_bytes
 
 HUGE_BYTES = 2 * 1024 * 1024
+_SURELY_THERE_BYTES = 16 * 1024 * 1024  # asking takes about a millisecond, which small buffers are spared
+_RAISE = "lower the load or raise the limit"
 _MADV_HUGEPAGE = getattr(mmap, "MADV_HUGEPAGE", None)
 _MADV_NOHUGEPAGE = getattr(mmap, "MADV_NOHUGEPAGE", None)
 
@@ -33,10 +37,11 @@ class Buffer:
         self.size_bytes = size_bytes
         self.pages = pages
         length = (size_bytes + HUGE_BYTES - 1) // HUGE_BYTES * HUGE_BYTES + HUGE_BYTES
+        _check_room(length)
         try:
             self._map = _anonymous(length)
         except (OSError, ValueError, OverflowError, MemoryError) as error:
-            raise NotPossibleError(f"{size_bytes} bytes of memory cannot be had: {error}", "lower the load or raise the limit") from error
+            raise NotPossibleError(f"{size_bytes} bytes of memory cannot be had: {error}", _RAISE) from error
         advice = {"huge": _MADV_HUGEPAGE, "small": _MADV_NOHUGEPAGE}.get(pages)
         self.advice_error = ""
         if advice is not None:
@@ -71,6 +76,15 @@ class Buffer:
             self._map.close()
         except BufferError:  # a view is still held: the map goes when the last view does
             return
+
+
+def _check_room(length: int) -> None:
+    """NotPossibleError for what a control group would answer with a kill: it promises memory freely, and ends who touches it."""
+    if length < _SURELY_THERE_BYTES:
+        return
+    room, source = memory_budget_bytes()
+    if length > room:
+        raise NotPossibleError(f"{size_words(length)} of memory cannot be had: {size_words(room)} may be used ({source})", _RAISE)
 
 
 def _anonymous(length: int) -> mmap.mmap:

@@ -141,7 +141,7 @@ def read_many_ir(row: TimerRow) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """A calibrated counter. `step_s` is the smallest difference ever seen, `cost_s` the median between two adjacent reads."""
+    """A calibrated counter. `step_s` is the greatest step that all differences are multiples of, `cost_s` the median between two reads."""
 
     row: TimerRow
     hz: float
@@ -216,6 +216,6 @@ def timer(span_s: float = 0.04) -> Timer:
     cost = float(np.median(steps))
     if cost == 0:  # a counter slower than its reads: the average over a run of reads
         cost = float(np.mean(steps))
-    step = float(positive.min()) if positive.size else 1.0
+    step = float(np.gcd.reduce(positive)) if positive.size else 1.0
     why = "" if constant else "the cycle counter is not known to run at a constant rate here"
     return Timer(row, hz, abs(rates[0] - rates[1]) / hz, step / hz, cost / hz, why)

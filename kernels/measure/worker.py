@@ -1,7 +1,8 @@
 """Run measurements in a process of their own, so that a trap, a hang or a kill costs that measurement only.
 
 The parent speaks to a worker in JSON lines: `{"call": "package.module:function", "arguments": ...}` down, and any number of
-`{"progress": [fraction, note]}` up, then one `{"result": ...}` or `{"error": ...}`. The function gets the arguments and a progress callback.
+`{"progress": [fraction, note]}` up, then one `{"result": ...}` or `{"error": ...}`. The function gets the arguments and a progress
+callback.
 A worker serves many calls, one after another; after a crash the next call starts a fresh one.
 """
 
@@ -20,6 +21,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, Any
 
 from ...configs.errors import MmbenchError
@@ -102,9 +104,8 @@ class Worker:
         try:
             process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
         except OSError as error:
-            raise WorkerError(
-                f"no worker process could be started: {error.strerror or error}", "memory or processes may be limited"
-            ) from None
+            why = f"no worker process could be started: {error.strerror or error}"
+            raise WorkerError(why, "memory or the number of processes may be limited") from None
         assert process.stdout is not None
         assert process.stderr is not None
         threading.Thread(target=_pump, args=(process.stdout, self._lines), daemon=True).start()
@@ -183,12 +184,19 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def _die_before_parent() -> None:
+    """Where memory runs out Linux is to end this process, which loses one measurement, and not the one that keeps the others."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
+
+
 def serve() -> None:
     """The worker's side: answer calls from standard input until it is closed.
 
     Standard output belongs to the protocol alone: whatever a library prints goes to standard error.
     """
     _die_with_parent()
+    _die_before_parent()
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     sys.stdout = sys.stderr
@@ -206,6 +214,8 @@ def serve() -> None:
             say({"result": result})
         except MmbenchError as error:
             say({"error": {"message": error.message, "hint": error.hint}})
+        except MemoryError as error:
+            say({"error": {"message": f"memory ran out: {error}".rstrip(": "), "hint": "raise the limit on memory or address space"}})
         except Exception as error:  # whatever it is, it is this measurement's own; the parent reports it with its place
             frame = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{os.path.basename(frame.filename)}:{frame.lineno}"  # noqa: PTH119

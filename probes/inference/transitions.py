@@ -14,14 +14,17 @@ Flaw: both levels are taken as known; a plateau that is read 3 % off shifts a wi
 
 from __future__ import annotations
 
+import functools
+import importlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammainc, lambertw
 
+from ...kernels.measure.blas import one_blas_thread
 from ...kernels.measure.stats import nan_median, percentile_span
 
 Floats = NDArray[np.float64]
@@ -76,11 +79,18 @@ def missing_share(name: str, x: Floats, width: float = 1.0) -> Floats:
         return (x > 1.0).astype(np.float64)
     if name == "random":
         above = np.maximum(x, 1.0 + 1e-9)
-        return np.where(x > 1.0, 1.0 + np.real(lambertw(-above * np.exp(-above))) / above, 0.0)
+        return np.where(x > 1.0, 1.0 + np.real(_special().lambertw(-above * np.exp(-above))) / above, 0.0)
     if name == "soft":
         return np.asarray(1.0 / (1.0 + np.power(x, -2 * math.log(9) / (width * math.log(2)))))
     ways = int(name.removeprefix("coloured-"))
-    return np.asarray(gammainc(ways, ways * x))
+    return np.asarray(_special().gammainc(ways, ways * x))
+
+
+@functools.cache
+def _special() -> Any:
+    """scipy.special, loaded when an edge is fitted: 80 MiB of address space that a worker which only measures does without."""
+    with one_blas_thread():
+        return importlib.import_module("scipy.special")
 
 
 def fit_edge(

@@ -44,7 +44,8 @@ def _integers(dtype: str) -> tuple[Instruction, ...]:
 
 def _long(acc: Array, a: Array, b: Array) -> Array:
     """Products of the even lanes, widened and added (SMLALB)."""
-    return wide(acc) + wide(a)[::2] * wide(b)[::2]
+    result: Array = wide(acc) + wide(a)[::2] * wide(b)[::2]
+    return result
 
 
 def _row(op: str, dtype: str, name: str, left: str, right: str, result: str = "int32") -> Instruction:

@@ -25,7 +25,8 @@ def wide(values: Array) -> Array:
 
 def fma(acc: Array, a: Array, b: Array) -> Array:
     """Multiply and add, lane by lane."""
-    return wide(acc) + wide(a) * wide(b)
+    result: Array = wide(acc) + wide(a) * wide(b)
+    return result
 
 
 def mul(acc: Array, _a: Array, b: Array) -> Array:

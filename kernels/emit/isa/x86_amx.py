@@ -1,9 +1,11 @@
 """AMX: tiles of 16 rows of 64 bytes, and dot products of them.
 
-Four accumulators, then a and b: enough to hide the latency (52 cycles) of a unit that starts a tile product every 16 cycles. Claims:
+Four accumulators, then a and b: the shape of a 2×2 block of tiles. The unit was published to do 1024 products of bytes a cycle, which is a
+tile product every 16 cycles; that four of them hide its latency was not measured here, so a rate below that is a lower bound.
+Claims:
 flags of /proc/cpuinfo (CPUID leaf 7). System: XCR0 bits 17 and 18, and on Linux a permission asked for once a process before its
 threads (arch_prctl(ARCH_REQ_XCOMP_PERM, XTILEDATA); Documentation/arch/x86/xstate.rst). Hypervisors may claim palette 0 only.
-Source: Intel SDM vol. 1 chapter 18; vol. 2, LDTILECFG, TDPBSSD, TDPBF16PS; latency: Intel Optimization Reference Manual, chapter on AMX.
+Source: Intel SDM vol. 1 chapter 18; vol. 2, LDTILECFG, TDPBSSD, TDPBF16PS.
 """
 
 from __future__ import annotations
@@ -43,10 +45,11 @@ _STATE = State(
 def _tile(dtype: str, name: str, left: str, right: str, result: str) -> Instruction:
     bits = 8 if dtype == "int8" else 16
     call = f"llvm.x86.{name}"
+    code = f"call void @{call}(i8 {{i}}, i8 4, i8 5)"
+    declarations = _DECLARATIONS + f"declare void @{call}(i8 immarg, i8 immarg, i8 immarg)"
+    acc, a, b = Operand(result, 256), Operand(left, 8192 // bits), Operand(right, 8192 // bits)
     return Instruction(
-        *("mma", dtype, 8192, name, f"call void @{call}(i8 {{i}}, i8 4, i8 5)"),
-        *(Operand(result, 256), Operand(left, 8192 // bits), Operand(right, 8192 // bits)),
-        *(2 * 16 * 16 * 512 // bits, tiles, _DECLARATIONS + f"declare void @{call}(i8 immarg, i8 immarg, i8 immarg)", rf"\b{name}\b"),
+        *("mma", dtype, 8192, name, code, acc, a, b, 2 * 16 * 16 * 512 // bits, tiles, declarations, rf"\b{name}\b"),
         chains=4,
         tolerance=64.0,
         opaque=False,
