@@ -61,6 +61,9 @@ def probe(
             state.give(name, value)
     settings = state.settings
 
+    from ..kernels.measure.lean import check_room
+
+    check_room()  # before NumPy and LLVM come in
     from ..probes.context import Effort
     from ..probes.runner import make_plan
 
@@ -148,7 +151,9 @@ def _beside_stored(machine: Machine, results: Path, *, whole: bool) -> Machine:
     try:
         stored = store.load_machine(path)
     except StoreError as error:
-        aside = path.with_name(f"{path.name}.unreadable-{store.utc_now().replace(':', '')}")
+        base = f"{path.name}.unreadable-{store.utc_now().replace(':', '')}"
+        names = (base, *(f"{base}-{number}" for number in range(2, 1000)))
+        aside = next(free for name in names if not os.path.lexists(free := path.with_name(name)))
         try:
             path.rename(aside)
         except OSError as refused:

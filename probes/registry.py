@@ -23,7 +23,7 @@ from importlib.metadata import entry_points
 from ..configs.curve import Curve
 from ..configs.errors import UsageError
 from ..configs.machine import Machine
-from ..kernels.measure.blas import one_blas_thread
+from ..kernels.measure.lean import one_blas_thread
 from .context import Context, Effort
 
 Measure = Callable[[Context], Curve]

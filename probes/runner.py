@@ -173,7 +173,7 @@ def fold(machine: Machine, label: str, probe: Probe, curve: Curve) -> Machine:
     kept = dataclasses.replace(machine, curves={**machine.curves, label: curve})
     try:
         return probe.infer(curve, kept)
-    except (MmbenchError, ValueError, ArithmeticError, LookupError, TypeError) as error:
+    except (MmbenchError, ValueError, ArithmeticError, LookupError, TypeError, MemoryError) as error:
         reason = f"its samples could not be understood: {type(error).__name__}: {error}"
         return dataclasses.replace(kept, not_run={**machine.not_run, label: reason})
 

@@ -152,23 +152,24 @@ def memory_budget_bytes(root: Path = Path("/")) -> tuple[int, str]:
     reclaimed), the address space and data limits, and what the system calls available. An eighth is kept back for the
     interpreter and for others, because the answer to going over is a killed process. Without any source: 1 GiB, and it says so.
     """
-    rooms = memory_rooms(_memory_state(root))
+    rooms = memory_rooms_here(root)
     if not rooms:
         return 2**30, "no limit could be read; 1 GiB is assumed"
     room, source = min(rooms)
     return max(0, room - room // 8), source
 
 
-def _memory_state(root: Path) -> dict[str, Any]:
-    """As much of the state as memory needs: quick enough to be asked before each large buffer."""
+def memory_rooms_here(root: Path = Path("/")) -> list[tuple[int, str]]:
+    """(bytes left, source) under each limit on memory; quick enough to be asked before each large buffer."""
     texts = {path: (read_text(under(root, path)), beginnings) for path, beginnings in _LINES if path != "/proc/stat"}
     files = {path: _kept_lines(text, beginnings) for path, (text, beginnings) in texts.items() if text is not None}
-    return {
+    state = {
         "files": files,
         "groups": {"memory": read_groups(root, "memory")},
         "limits": _resource_limits(),
         "available_bytes": None if "/proc/meminfo" in files else _available_bytes(),
     }
+    return memory_rooms(state)
 
 
 def _kept_lines(text: str, beginnings: tuple[str, ...]) -> str:

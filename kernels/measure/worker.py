@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ...configs.errors import MmbenchError
+from .lean import one_arena
 
 Progress = Callable[[float, str], None]
 _PR_SET_PDEATHSIG = 1
@@ -99,6 +100,7 @@ class Worker:
         self.stop()
         self._lines = queue.Queue()
         self._stderr_tail = []
+        one_arena()
         command = [sys.executable, "-m", __name__]
         pipe = subprocess.PIPE
         try:
@@ -197,6 +199,7 @@ def serve() -> None:
     """
     _die_with_parent()
     _die_before_parent()
+    one_arena()
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     sys.stdout = sys.stderr

@@ -15,7 +15,6 @@ Flaw: both levels are taken as known; a plateau that is read 3 % off shifts a wi
 from __future__ import annotations
 
 import functools
-import importlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...kernels.measure.blas import one_blas_thread
+from ...kernels.measure.lean import one_blas_thread
 from ...kernels.measure.stats import nan_median, percentile_span
 
 Floats = NDArray[np.float64]
@@ -90,7 +89,8 @@ def missing_share(name: str, x: Floats, width: float = 1.0) -> Floats:
 def _special() -> Any:
     """scipy.special, loaded when an edge is fitted: 80 MiB of address space that a worker which only measures does without."""
     with one_blas_thread():
-        return importlib.import_module("scipy.special")
+        from scipy import special
+    return special
 
 
 def fit_edge(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,7 +25,7 @@ class Leaf:
     size: int
     share: float = 0.5
     name: str = ""
-    kind: Literal["a", "b"] = "a"
+    kind: str = "a"
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -97,7 +97,7 @@ def test_missing_keys_take_the_default_and_new_keys_are_passed_over() -> None:
         ({"leaves": [[1]]}, r"\$\.leaves\[0\]: expected an object \(Leaf\)"),
         ({"verdict": "sure"}, r"\$\.verdict: expected 'agrees' or"),
         ({"best": 7}, r"\$\.best: expected an object \(Leaf\)"),
-        ({"best": {"size": 1, "kind": "c"}}, r"\$\.best\.kind: expected 'a' or 'b', found 'c'"),
+        ({"best": {"size": 1, "kind": 3}}, r"\$\.best\.kind: expected a word, found 3"),
         ({"best": {"size": 1, "extra": []}}, r"\$\.best\.extra: expected an object"),
         ({"word": {"value": 3, "unit": "", "how": "measured", "by": "x"}}, r"\$\.word\.value: expected a word, found 3"),
         ({"word": {"value": [1], "unit": "", "how": "measured", "by": "x"}}, r"\$\.word\.value: expected a word"),

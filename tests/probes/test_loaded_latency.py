@@ -41,7 +41,7 @@ def test_rows_rise_in_bandwidth_and_hold_medians_over_rounds():
     assert idle.rate.number() == 0
     assert read.rate.number() == pytest.approx(4e10)
     assert read.latency.number() == pytest.approx(210e-9)
-    assert read.latency.high == pytest.approx(900e-9)
+    assert read.latency.high == pytest.approx(900e-9, rel=4e-3)
     assert "half" in copy.latency.note
     assert "a small set" in idle.latency.note
     assert infer(Curve("loaded-latency", 1), EMPTY).loaded_latency == ()
