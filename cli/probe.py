@@ -168,14 +168,16 @@ def merged(stored: Machine, new: Machine) -> Machine:
 
     A probe that failed this time keeps its stored rows, and `not_run` says both.
     """
+    from ..probes.conditions import closed
     from ..probes.runner import reinfer
 
     not_run = {label: why for label, why in stored.not_run.items() if label not in new.curves}
     curves = {**stored.curves, **new.curves}
-    both = reinfer(dataclasses.replace(new, curves=curves, not_run={**not_run, **new.not_run}))
+    both = reinfer(dataclasses.replace(new, curves=curves, not_run={**not_run, **new.not_run}, conditions=Conditions()))
+    both = closed(dataclasses.replace(both, conditions=new.conditions), new.conditions.after)
     old = {label: f"{why}; its rows are those of {stored.probed_at}" for label, why in new.not_run.items() if label in both.curves}
     old = {label: why for label, why in old.items() if label not in new.curves}
-    return dataclasses.replace(both, conditions=new.conditions, not_run={**both.not_run, **old})
+    return dataclasses.replace(both, not_run={**both.not_run, **old})
 
 
 @contextlib.contextmanager
@@ -214,6 +216,7 @@ def _versions() -> dict[str, str]:
 
 def _run(plan: Plan, settings: Settings, *, as_json: bool, full: bool) -> int:
     from ..kernels.measure.conditions import read_conditions
+    from ..probes.conditions import closed
     from ..probes.roofs import add_roofs
     from ..probes.runner import run
     from .progress import Progress
@@ -242,8 +245,7 @@ def _run(plan: Plan, settings: Settings, *, as_json: bool, full: bool) -> int:
     finally:
         watch.clear()
     if machine is not None:
-        conditions = Conditions(machine.conditions.before, read_conditions(), machine.conditions.overrides)
-        machine = dataclasses.replace(machine, conditions=conditions)
+        machine = closed(machine, read_conditions())
     return _finish(keeper, machine, ended, as_json=as_json, full=full)
 
 
@@ -272,7 +274,7 @@ def _finish(keeper: _Keeper, machine: Machine | None, ended: KeyboardInterrupt |
 
 def _show(machine: Machine, settings: Settings, *, as_json: bool, full: bool) -> None:
     if as_json:
-        console.answer_json(encode(machine))
+        console.answer(store.machine_text(machine))
         return
     from ..reports.screen import machine_screen
 

@@ -10,7 +10,7 @@ from .emit.instruction import unit_ir
 from .emit.isa.registry import all_units, units_of
 from .emit.jit import assembly
 from .emit.loads import fma_loop_ir, multiply_chain_ir
-from .emit.streams import STREAMS, Stream, chase_ir, stream_ir, widest_vector_bytes
+from .emit.streams import STREAMS, Stream, chase_ir, is_scalable, stream_ir, widest_vector_bytes
 from .emit.target import Target
 from .measure.stopwatch import stopwatch_ir
 from .measure.team import team_ir
@@ -20,11 +20,18 @@ Emitter = Callable[[Target], str]
 
 
 def _stream(stream: Stream) -> Emitter:
-    return lambda target: stream_ir(stream, target, widest_vector_bytes(target))
+    # As `streaming.widest_here` chooses, save for SVE: only a running chip tells whether it is longer than NEON.
+    return lambda target: stream_ir(stream, target, widest_vector_bytes(target), scalable=target.arch == "riscv64" and is_scalable(target))
 
 
 def _load(width_bits: int) -> Emitter:
-    return lambda target: fma_loop_ir(target, width_bits)
+    def emitted(target: Target) -> str:
+        widest = 8 * widest_vector_bytes(target)
+        if width_bits > widest:  # LLVM would run out of registers, and end the process
+            raise NotPossibleError(f"{target.name} has no vectors of {width_bits} bits", f"its widest fixed ones have {widest}")
+        return fma_loop_ir(target, width_bits)
+
+    return emitted
 
 
 _LOOPS: dict[str, tuple[str, Emitter]] = {
@@ -46,7 +53,7 @@ def catalog() -> dict[str, str]:
 
 
 def emit(name: str, target: Target) -> tuple[str, str]:
-    """(LLVM IR, assembly) of the named code; NotPossibleError when the target's architecture has no such unit."""
+    """(LLVM IR, assembly) of the named code; NotPossibleError when the target has no such unit, or no vectors of that width."""
     if name.startswith("unit-"):
         rows = [u for u in units_of(target.arch) if f"unit-{u.name}" == name]
         if not rows:

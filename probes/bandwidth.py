@@ -126,7 +126,7 @@ def crew_of(context: Context) -> list[int]:
     return [context.cpu, *(c for c in alike if c != context.cpu)]
 
 
-@probe("bandwidth", version=1, needs=("latency",), seconds=(2, 8, 30), per_kind=True, crew=True)
+@probe("bandwidth", version=1, needs=("latency",), seconds=(2.5, 10, 40), per_kind=True, crew=True)
 def measure(context: Context) -> Curve:
     """One thread at every level, then all CPUs at every level."""
     missing: list[str] = []

@@ -34,7 +34,7 @@ _ROUNDS = 3  # it comes back to each load, so that a neighbour's visit shows in 
 _WARM_S = 0.1  # a core may take this long to reach its clock (reference 2.2: 35 ms to leave idle)
 
 
-@probe("clock", version=1, needs=("topology",), seconds=(0.7, 1.5, 4), per_kind=True)
+@probe("clock", version=1, needs=("topology",), seconds=(0.5, 0.7, 2), per_kind=True)
 def measure(context: Context) -> Curve:
     """Chains, then each vector width that the chip claims."""
     target = Target.host()

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from ..configs.curve import Curve
 from ..configs.facts import Fact, Scalar
 from ..configs.machine import Conditions, Machine, Notice, Topology
+from ..configs.units import MIB, size_words
 from ..kernels.measure.condition_facts import facts_of
 from ..kernels.measure.conditions import read_overrides, read_state
 from ..kernels.measure.system_files import cpu_list
@@ -24,6 +25,7 @@ _STEAL_SHARE = 0.01
 # One tick of /proc/stat in the window is 10 %: two and a half are no accident.
 _SIBLING_BUSY = 0.25
 _OTHER_LOAD = 0.5
+_LITTLE_BYTES = 512 * MIB  # a default probe uses working sets of about this size
 
 
 @probe("conditions", version=1, needs=("topology",), seconds=(0.2, 0.2, 0.2))
@@ -57,6 +59,14 @@ def diagnose(conditions: Conditions, topology: Topology | None = None) -> tuple[
         *_memory_notices(facts),
         *_override_notices(conditions.overrides),
     )
+
+
+def closed(machine: Machine, after: dict[str, Fact[Scalar]]) -> Machine:
+    """The machine with the conditions at the end of its run, and what both together say against it."""
+    conditions = dataclasses.replace(machine.conditions, after=after)
+    told = {notice.what for notice in machine.notices}
+    new = tuple(n for n in diagnose(conditions, machine.topology) if n.what not in told)
+    return dataclasses.replace(machine, conditions=conditions, notices=machine.notices + new)
 
 
 def _word(facts: dict[str, Fact[Scalar]], name: str) -> str:
@@ -172,6 +182,14 @@ def _memory_notices(facts: dict[str, Fact[Scalar]]) -> Iterator[Notice]:
             "every large buffer lies in small pages, so address translation adds to cache and memory latency",
             "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled",
             "huge-pages",
+        )
+    room = _number(facts, "memory_room")
+    if room is not None and room < _LITTLE_BYTES:
+        yield Notice(
+            f"only {size_words(room)} of memory may be used ({facts['memory_room'].by})",
+            "working sets stay below it: large caches and memory are measured with small ones, or not at all",
+            "raise the limit, or free memory",
+            "containers",
         )
 
 

@@ -79,7 +79,7 @@ def _grids(context: Context, line: int) -> list[_Grid]:
     ]
 
 
-@probe("latency", version=1, needs=("topology", "clock", "tlb"), seconds=(4, 17, 90), per_kind=True)
+@probe("latency", version=1, needs=("topology", "clock", "tlb"), seconds=(5, 18, 140), per_kind=True)
 def measure(context: Context) -> Curve:
     """Both curves; the first is refined inside its transitions from the third allocation on."""
     line = claimed_line(context.machine)

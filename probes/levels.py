@@ -104,10 +104,10 @@ def _level(curve: Curve, name: str, fit: LevelFit, sizes: NDArray[np.float64], h
     here = sizes <= fit.size_bytes if fit.size_bytes is not None else sizes >= sizes[-1] / 2
     clock = float(np.nanmedian(hz[here])) if counted and here.any() else float("nan")
     if counted:
-        cycles: Fact[float] = measured(fit.latency, "cycles", by, fit.latency_low, fit.latency_high)
+        cycles: Fact[float] = measured(fit.latency, "cycle", by, fit.latency_low, fit.latency_high)
         seconds = derived(fit.latency / clock, "s", by, fit.latency_low / clock, fit.latency_high / clock)
     else:
-        cycles = unknown("cycles", by, "the core clock could not be measured")
+        cycles = unknown("cycle", by, "the core clock could not be measured")
         seconds = measured(fit.latency * 1e-9, "s", by, fit.latency_low * 1e-9, fit.latency_high * 1e-9)
     why = "memory has none" if name == "DRAM" else _NOT_YET
     line: Fact[int] = unknown("B", by, why)

@@ -27,7 +27,7 @@ from .registry import probe
 from .simd import Proven, claimed, close_sampler, merged, prove_in_child, time_units, unit_rates
 
 
-@probe("matrix", version=1, needs=("identity", "clock"), seconds=(1, 3, 8), per_kind=True)
+@probe("matrix", version=1, needs=("identity", "clock"), seconds=(0.6, 1.5, 8), per_kind=True)
 def measure(context: Context) -> Curve:
     """Try every unit of this architecture; time the dot and matrix units that work, and any unit that works without a claim."""
     arch = host_arch()

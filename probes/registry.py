@@ -119,7 +119,6 @@ _PREFERRED = {
             "tlb",
             "latency",
             "geometry",
-            "sharing",
             "bandwidth",
             "core-to-core",
         )

@@ -20,6 +20,7 @@ from ..kernels.emit.target import initialize
 from ..kernels.measure.affinity import allowed_cpus, pin
 from ..kernels.measure.conditions import memory_budget_bytes
 from ..kernels.measure.worker import Progress, Worker, WorkerError
+from .conditions import closed
 from .context import Context, Effort
 from .registry import Probe, all_probes, choose
 from .roofs import add_roofs
@@ -204,5 +205,6 @@ def reinfer(machine: Machine) -> Machine:
                 fresh = dataclasses.replace(fresh, not_run={**fresh.not_run, label: why})
             else:
                 fresh = fold(fresh, label, probe, curve)
-    conditions = dataclasses.replace(fresh.conditions, after=machine.conditions.after)
-    return dataclasses.replace(add_roofs(fresh), id=machine.id, conditions=conditions)
+    if machine.conditions.after:
+        fresh = closed(fresh, machine.conditions.after)
+    return dataclasses.replace(add_roofs(fresh), id=machine.id)

@@ -125,7 +125,7 @@ def width_of(row: Instruction, vscale: int) -> int:
     return row.width_bits * (vscale if row.acc.scalable or row.a.scalable else 1)
 
 
-@probe("simd", version=1, needs=("identity", "clock"), seconds=(1.5, 5, 15), per_kind=True)
+@probe("simd", version=1, needs=("identity", "clock"), seconds=(1, 2.5, 19), per_kind=True)
 def measure(context: Context) -> Curve:
     """Prove and time every claimed vector unit."""
     arch = host_arch()

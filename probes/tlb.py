@@ -45,7 +45,7 @@ def _page_counts(effort_per_octave: int, most: int) -> list[int]:
     return sorted({round(12 * 2.0**s) for s in steps})
 
 
-@probe("tlb", version=1, needs=("topology", "clock"), seconds=(1.5, 5, 20), per_kind=True)
+@probe("tlb", version=1, needs=("topology", "clock"), seconds=(1, 3, 28), per_kind=True)
 def measure(context: Context) -> Curve:
     """Two passes (search and validation) of paired rounds over a ladder of page counts, on small and on huge pages."""
     page, line = mmap.PAGESIZE, claimed_line(context.machine)
@@ -174,10 +174,10 @@ def _level(curve: Curve, step: TlbStep, number: int, of: int, cycles: bool, hz: 
     if of > 2 and number == of - 1:
         note = "; ".join(filter(None, (note, "may be the page-walk caches rather than a TLB")))
     entries = measured(round(step.entries), "pages", curve.by, step.entries_low, step.entries_high, note)
-    miss: Fact[float] = measured(step.miss, "cycles" if cycles else "ns", curve.by, step.miss_low, step.miss_high)
+    miss: Fact[float] = measured(step.miss, "cycle" if cycles else "ns", curve.by, step.miss_low, step.miss_high)
     if cycles and hz > 0:
         seconds = derived(step.miss / hz, "s", curve.by, step.miss_low / hz, step.miss_high / hz)
         return TlbLevel(name, int(curve.readings["page_bytes"]), entries, seconds, miss, core_kind=curve.core_kind)
     seconds = derived(step.miss * 1e-9, "s", curve.by, step.miss_low * 1e-9, step.miss_high * 1e-9)
-    no_clock: Fact[float] = Fact(None, "cycles", seconds.how, curve.by, note="the core clock could not be measured")
+    no_clock: Fact[float] = Fact(None, "cycle", seconds.how, curve.by, note="the core clock could not be measured")
     return TlbLevel(name, int(curve.readings["page_bytes"]), entries, seconds, no_clock, core_kind=curve.core_kind)

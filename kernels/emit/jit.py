@@ -64,7 +64,7 @@ def assembly(ir: str, target: Target) -> str:
     machine = target.machine()
     text: str = machine.emit_assembly(_module(ir, target, machine))
     dropped = re.compile(
-        r"^\s*(\.(cfi_|file|ident|addrsig|section\s+\"?\.note|build_version|subsections)|[#;/@]+\s*(NO_)?APP|[;/#@]+\s*InlineAsm)"
+        r"^\s*(\.(cfi_|file|ident|addrsig|attribute|section\s+\"?\.note|build_version|subsections)|[#;/@]+\s*(NO_)?APP|[;/#@]+\s*InlineAsm)"
     )
     return "\n".join(line for line in text.splitlines() if line.strip() and not dropped.match(line)) + "\n"
 

@@ -1,7 +1,8 @@
 """Keep what mmbench itself takes small: address space and threads of its libraries, and the least that it can run in.
 
-NumPy and SciPy each carry an OpenBLAS that starts a thread a CPU and reserves some 40 MiB of address space for each as soon as it is
-loaded (seen with NumPy 2.4 and SciPy 1.17 on two CPUs), and that aborts or spins for ever where it cannot have them (`ulimit -v`).
+NumPy carries an OpenBLAS that starts a thread a CPU and reserves some 40 MiB of address space for each as soon as it is loaded (seen
+with NumPy 2.4 on two CPUs), and that aborts where it cannot have them (`ulimit -v`). (SciPy carries one more, which spun for ever
+there: the package does without SciPy.)
 glibc reserves 64 MiB for each thread that allocates (mallopt(3), M_ARENA_MAX). No probe needs either.
 """
 
@@ -21,8 +22,9 @@ from .conditions import memory_rooms_here
 _VARIABLE = "OPENBLAS_NUM_THREADS"
 _M_ARENA_MAX = -8  # malloc.h of glibc
 
-# Found with tests/hostile on Linux, x86-64, Python 3.11, NumPy 2.4, LLVM 22: a probe answers with this much less a tenth.
-LEAST_ADDRESS_BYTES = 400 * MIB
+# Linux, x86-64, Python 3.11, NumPy 2.4, LLVM 22: a quick probe answered under ulimit -v 400 MiB (not under 380: OpenBLAS aborts, or
+# spins), under ulimit -d 200 MiB (not 150), and in a control group of 64 MiB, where it lost half of its probes (of 96 MiB: none).
+LEAST_BYTES = {"RLIMIT_AS": 416 * MIB, "RLIMIT_DATA": 184 * MIB}
 LEAST_MEMORY_BYTES = 56 * MIB
 
 
@@ -52,7 +54,7 @@ def one_arena() -> None:
 def check_room(root: Path = Path("/")) -> None:
     """NotPossibleError where the libraries that a probe needs cannot even be loaded."""
     for room, source in sorted(memory_rooms_here(root)):
-        least = LEAST_ADDRESS_BYTES if source.startswith("RLIMIT") else LEAST_MEMORY_BYTES
+        least = LEAST_BYTES.get(source, LEAST_MEMORY_BYTES)
         if room < least:
             what = f"{size_words(room)} may still be used here ({source}), and a probe's own libraries take {size_words(least)}"
             raise NotPossibleError(what, "raise the limit: ulimit -v, or the memory limit of the container")

@@ -14,16 +14,13 @@ Flaw: both levels are taken as known; a plateau that is read 3 % off shifts a wi
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...kernels.measure.lean import one_blas_thread
 from ...kernels.measure.stats import nan_median, percentile_span
 
 Floats = NDArray[np.float64]
@@ -77,20 +74,31 @@ def missing_share(name: str, x: Floats, width: float = 1.0) -> Floats:
     if name == "lru":
         return (x > 1.0).astype(np.float64)
     if name == "random":
-        above = np.maximum(x, 1.0 + 1e-9)
-        return np.where(x > 1.0, 1.0 + np.real(_special().lambertw(-above * np.exp(-above))) / above, 0.0)
+        return _random_share(x)
     if name == "soft":
         return np.asarray(1.0 / (1.0 + np.power(x, -2 * math.log(9) / (width * math.log(2)))))
     ways = int(name.removeprefix("coloured-"))
-    return np.asarray(_special().gammainc(ways, ways * x))
+    return _poisson_tail(ways, ways * x)
 
 
-@functools.cache
-def _special() -> Any:
-    """scipy.special, loaded when an edge is fitted: 80 MiB of address space that a worker which only measures does without."""
-    with one_blas_thread():
-        from scipy import special
-    return special
+def _random_share(x: Floats) -> Floats:
+    """The positive root of m = 1 - exp(-x m) above x = 1, zero below: Newton's method from 1, where the function is concave."""
+    above = np.maximum(x, 1.0 + 1e-6)
+    share = np.ones_like(above)
+    for _ in range(40):
+        gone = np.exp(-above * share)
+        share = share - (share - 1.0 + gone) / (1.0 - above * gone)
+    return np.where(x > 1.0 + 1e-6, share, 0.0)
+
+
+def _poisson_tail(ways: int, mean: Floats) -> Floats:
+    """P(N >= ways) of a Poisson variable N, summed term by term; at most 16 ways are asked for."""
+    term = np.exp(-mean)
+    below = np.zeros_like(term)
+    for k in range(ways):
+        below += term
+        term = term * mean / (k + 1)
+    return np.asarray(1.0 - below)
 
 
 def fit_edge(

@@ -116,7 +116,8 @@ def run_events(environ: dict[str, str]) -> list[tuple[str, Any]]:
 
 
 SIGNALS = [
-    pytest.param(name, marks=pytest.mark.skipif(not hasattr(signal, name), reason="needs Linux")) for name in ("SIGINT", "SIGTERM", "SIGHUP")
+    pytest.param(name, marks=pytest.mark.skipif(not hasattr(signal, name), reason="needs Linux"))
+    for name in ("SIGINT", "SIGTERM", "SIGHUP")
 ]
 
 

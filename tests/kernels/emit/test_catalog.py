@@ -62,11 +62,14 @@ def test_a_unit_of_another_architecture_is_refused_by_name() -> None:
             emit(f"unit-{unit.name}", Target.named(other))
 
 
-@pytest.mark.parametrize(("unit", "name", "instruction"), [
-    ("avx512f", "skylake-avx512", r"vfmadd\w+pd.*%zmm"),
-    ("amx_int8", "sapphirerapids", r"tdpb\w+d"),
-    ("neon", "neoverse-v2", r"fmla"),
-])
+@pytest.mark.parametrize(
+    ("unit", "name", "instruction"),
+    [
+        ("avx512f", "skylake-avx512", r"vfmadd\w+pd.*%zmm"),
+        ("amx_int8", "sapphirerapids", r"tdpb\w+d"),
+        ("neon", "neoverse-v2", r"fmla"),
+    ],
+)
 def test_units_hold_their_instruction(unit: str, name: str, instruction: str) -> None:
     if f"unit-{unit}" not in catalog():
         unit = next(u.name for u in all_units() if unit in u.name.replace("-", "_"))

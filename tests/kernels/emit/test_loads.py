@@ -39,7 +39,9 @@ def loop_of(text: str) -> str:
     """From the first label of a block that a later line jumps to, to that line."""
     lines = [line.strip() for line in text.splitlines()]
     labels = {line.split(":")[0]: i for i, line in enumerate(lines) if re.match(r"\.?LBB\w+:", line)}
-    back = [(labels[w], i) for i, line in enumerate(lines) if ":" not in line for w in re.findall(r"\.?LBB\w+", line) if labels.get(w, i) < i]
+    back = [
+        (labels[w], i) for i, line in enumerate(lines) if ":" not in line for w in re.findall(r"\.?LBB\w+", line) if labels.get(w, i) < i
+    ]
     start, end = max(back, key=lambda span: span[1] - span[0])
     return "\n".join(re.sub(r"\s*[#;/].*", "", line) for line in lines[start + 1 : end + 1])
 

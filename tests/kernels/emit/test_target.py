@@ -7,7 +7,6 @@ import platform
 import llvmlite.binding as llvm
 import pytest
 from mmbench.configs.errors import UsageError
-from mmbench.kernels.emit import target as targets
 from mmbench.kernels.emit.jit import assembly
 from mmbench.kernels.emit.target import Target, host_arch, known_targets
 
@@ -87,10 +86,7 @@ def test_the_hosts_architecture_by_the_systems_word(monkeypatch: pytest.MonkeyPa
 
 
 def test_features_decide_what_is_emitted() -> None:
-    text = (
-        "define <8 x float> @f(<8 x float> %a, <8 x float> %b) {\n"
-        "  %c = fadd <8 x float> %a, %b\n  ret <8 x float> %c\n}\n"
-    )
+    text = "define <8 x float> @f(<8 x float> %a, <8 x float> %b) {\n  %c = fadd <8 x float> %a, %b\n  ret <8 x float> %c\n}\n"
     old = Target.named("x86-64")
     assert "ymm" not in assembly(text, old)
     assert "ymm" in assembly(text, old.with_features("+avx"))

@@ -29,10 +29,15 @@ def test_without_a_mask_every_cpu_counts(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_pinned_holds_inside_and_is_undone_after() -> None:
     before = os.sched_getaffinity(0)
     cpu = allowed_cpus()[-1]
-    with pytest.raises(KeyError), pinned(cpu) as why:
-        assert why == ""
-        assert os.sched_getaffinity(0) == {cpu}
-        raise KeyError("inside")
+
+    def fail_inside() -> None:
+        with pinned(cpu) as why:
+            assert why == ""
+            assert os.sched_getaffinity(0) == {cpu}
+            raise KeyError("inside")
+
+    with pytest.raises(KeyError, match="inside"):
+        fail_inside()
     assert os.sched_getaffinity(0) == before
 
 

@@ -159,5 +159,3 @@ def test_touching_reads_a_word_of_every_line_and_changes_nothing(monkeypatch: py
     assert (chase.buffer.words == before).all()
     name, (start, group, _, count), n = calls[0]
     assert (name, start, group, count, n) == ("touch", chase.buffer.address, GROUP_BYTES, GROUP_BYTES // 64, 2)
-
-

@@ -19,7 +19,7 @@ from mmbench.kernels.measure import worker as workers
 from mmbench.kernels.measure.worker import Worker, WorkerError
 
 # What runs in the worker; a module of its own, found through PYTHONPATH as a plug-in would be.
-THERE = '''
+THERE = """
 import ctypes, os, signal, subprocess, sys, time
 from mmbench.configs.errors import NotPossibleError
 
@@ -79,7 +79,7 @@ def fork(arguments, progress):
 
 def unspeakable(arguments, progress):
     return object()
-'''
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -257,7 +257,7 @@ def test_a_worker_dies_with_its_parent_even_by_kill(tmp_path: Path) -> None:
 
 def test_no_thread_or_pipe_is_left_behind() -> None:
     def descriptors() -> int:
-        return len(os.listdir("/dev/fd"))
+        return len(list(Path("/dev/fd").iterdir()))
 
     with Worker() as one:
         one.call("there:echo", 1, 30)
