@@ -84,6 +84,21 @@ def abandon_output() -> None:
         os.close(nowhere)
 
 
+def open_missing_streams() -> None:
+    """Give a process that was started with a standard stream closed (`>&-`) the null device in its place.
+
+    Otherwise Python has no such stream at all, and the next file that is opened takes its number.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is not None:
+            continue
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        if nowhere != number:
+            os.dup2(nowhere, number)
+            os.close(nowhere)
+        setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8"))  # noqa: PTH123, SIM115 - open until the end
+
+
 def tolerate_narrow_encodings() -> None:
     """Let a terminal without Unicode show `?` rather than fail."""
     for stream in (sys.stdout, sys.stderr):

@@ -54,7 +54,7 @@ def _isas(_results: Path) -> Rows:
             "name": row.name,
             "arch": row.arch,
             "bits": "any" if row.scalable else row.width_bits,
-            "kind": "matrix or dot" if row.matrix else "vector",
+            "operations": list(dict.fromkeys(i.op for i in row.instructions)),
             "dtypes": list(dict.fromkeys(i.dtype for i in row.instructions)),
             "instructions": list(dict.fromkeys(i.name for i in row.instructions)),
             "source": row.source,
@@ -84,7 +84,7 @@ def _runs(results: Path) -> Rows:
 KINDS: dict[str, tuple[str, Sequence[str], Callable[[Path], Rows]]] = {
     "probes": ("what `mmbench probe` measures, in order (seconds: quick/default/deep)", ("name", "seconds", "summary"), _probes),
     "targets": ("chips that code can be emitted for", ("name", "arch", "cpu"), _targets),
-    "isas": ("vector and matrix units that are tried, of every architecture", ("name", "arch", "bits", "kind", "dtypes"), _isas),
+    "isas": ("vector and matrix units that are tried, of every architecture", ("name", "arch", "bits", "operations", "dtypes"), _isas),
     "chips": ("core designs with published figures, each with its source", ("name", "vendor", "title"), _chips),
     "machines": ("machines stored here", ("id", "probed_at", "brand", "problem"), _machines),
     "runs": ("runs stored here", ("id", "machine_id", "kind", "started_at", "problem"), _runs),

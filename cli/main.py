@@ -72,6 +72,7 @@ class LazyGroup(click.Group):
         """Run, and end the process with a documented exit code, whatever happens (not so under click's `standalone_mode=False`)."""
         if not standalone_mode:
             return super().main(args, prog_name or "mmbench", complete_var, False, **extra)
+        console.open_missing_streams()
         console.tolerate_narrow_encodings()
         code: int = Exit.BUG
         try:
@@ -108,7 +109,7 @@ def _answer_for(error: BaseException) -> int:
         return int(error.exit_code)
     if isinstance(error, click.ClickException):
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "mmbench"
-        console.complain(error.format_message(), f"see {where} --help")
+        console.complain(" ".join(error.format_message().split()), f"see {where} --help")
         return Exit.USAGE
     if isinstance(error, KeyboardInterrupt) or (isinstance(error, click.Abort) and not isinstance(error.__cause__, EOFError)):
         console.complain("interrupted", "")

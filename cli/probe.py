@@ -17,7 +17,7 @@ import click
 from .. import __version__
 from ..configs import store
 from ..configs.codec import encode
-from ..configs.errors import Exit, MmbenchError, StoreError
+from ..configs.errors import Exit, MmbenchError, StoreError, UsageError
 from ..configs.files import store_error
 from ..configs.machine import Conditions, Machine
 from ..configs.runs import RUN_SCHEMA, Run
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--only", "names", multiple=True, metavar="NAME", help="Run this probe and what it needs; may be given more than once.")
-@click.option("--quick", "effort", flag_value="quick", help="Coarser and shorter: about 15 seconds.")
-@click.option("--deep", "effort", flag_value="deep", help="Finer and longer: several minutes.")
+@click.option("--quick", is_flag=True, help="Coarser and shorter: about 15 seconds.")
+@click.option("--deep", is_flag=True, help="Finer and longer: several minutes.")
 @click.option("--time-budget", metavar="TIME", help="Fit into this time, such as 30s or 2m.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of every random order (default: 0).")
 @click.option("--dry-run", is_flag=True, help="Say what would be measured, and how long it would take.")
@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 def probe(
     state: State,
     names: tuple[str, ...],
-    effort: str | None,
+    quick: bool,
+    deep: bool,
     time_budget: str | None,
     seed: int | None,
     dry_run: bool,
@@ -56,6 +57,9 @@ def probe(
 
     Needs no root, no compiler and no performance counters. What cannot be measured here is said, with the reason.
     """
+    if quick and deep:
+        raise UsageError("--quick and --deep exclude each other", "choose one of them")
+    effort = "quick" if quick else "deep" if deep else None
     for name, value in (("effort", effort), ("time_budget", time_budget), ("seed", seed)):
         if value is not None:
             state.give(name, value)

@@ -15,8 +15,10 @@ from .emit.target import Target
 from .measure.stopwatch import stopwatch_ir
 from .measure.team import team_ir
 from .measure.timer import read_many_ir, row_for
+from .measure.trap import can_trap, run_trapping
 
 Emitter = Callable[[Target], str]
+_EMIT_S = 60.0  # a module of many instructions takes LLVM some tenths of a second
 
 
 def _stream(stream: Stream) -> Emitter:
@@ -61,4 +63,14 @@ def emit(name: str, target: Target) -> tuple[str, str]:
         text = unit_ir(rows[0], target)
     else:
         text = _LOOPS[name][1](target)
-    return text, assembly(text, target)
+    return text, _assembly(name, text, target)
+
+
+def _assembly(name: str, text: str, target: Target) -> str:
+    """Assembly for any chip, where another's is made in a child: LLVM ends the process over code that it cannot generate."""
+    if target.is_host or not can_trap():
+        return assembly(text, target)
+    ended = run_trapping(lambda: assembly(text, target), _EMIT_S)
+    if not ended.ok:
+        raise NotPossibleError(f"LLVM makes no code of '{name}' for {target.name}: {ended.reason}", "see `mmbench list targets` for others")
+    return str(ended.value)

@@ -63,7 +63,8 @@ def diagnose(conditions: Conditions, topology: Topology | None = None) -> tuple[
 
 def closed(machine: Machine, after: dict[str, Fact[Scalar]]) -> Machine:
     """The machine with the conditions at the end of its run, and what both together say against it."""
-    conditions = dataclasses.replace(machine.conditions, after=after)
+    named = {name: machine.identity[name] for name in ("hypervisor",) if name in machine.identity and after}  # as before the run
+    conditions = dataclasses.replace(machine.conditions, after={**after, **named})
     told = {notice.what for notice in machine.notices}
     new = tuple(n for n in diagnose(conditions, machine.topology) if n.what not in told)
     return dataclasses.replace(machine, conditions=conditions, notices=machine.notices + new)
@@ -140,7 +141,7 @@ def _neighbour_notices(facts: dict[str, Fact[Scalar]], allowed: int) -> Iterator
         )
     if other is not None and other > _OTHER_LOAD:
         yield Notice(
-            f"other work keeps {other:.2g} CPUs busy",
+            f"other work keeps {other:.2g} CPU{'' if f'{other:.2g}' == '1' else 's'} busy",
             "it takes memory bandwidth, shared cache and power from what is measured",
             "stop other work on this machine while measuring",
             "load",

@@ -130,7 +130,7 @@ def _sharing(context: Context, level: CacheLevel, line: int, missing: list[str])
         chase.grouped(top // GROUP_BYTES * GROUP_BYTES)
     for number in range(context.effort.pick(3, 2 if long else 3, 5)):
         for share in _SHARE_SIZES:
-            for chase in chases:
+            for chase in reversed(chases):  # the first last: alone, it must find its own lines where two sets do not fit
                 (chase.resize if long else chase.grouped)(int(size * share) // line * line)
                 for _ in range(2 if chase.is_grouped else 0):
                     chase.touch()

@@ -38,6 +38,7 @@ from .registry import probe
 
 _NOISE_FLOOR_CYCLES = 1.0
 _LAYOUTS = ("spread", "packed")
+_GIVEN_SHARE = 0.9  # of a buffer on huge pages: fewer, and its translation is that of small ones
 
 
 def _page_counts(effort_per_octave: int, most: int) -> list[int]:
@@ -112,13 +113,24 @@ def infer(curve: Curve, machine: Machine) -> Machine:
     """TLB levels for small pages, and what shows of them on huge ones."""
     others = tuple(t for t in machine.tlbs if t.core_kind != curve.core_kind)
     small, huge = (_levels(curve, machine, kind) for kind in ("small", "huge"))
-    notices = machine.notices
-    if huge:
-        where = ", ".join(str(t.entries.value) for t in huge)
-        why = f"translation steps appear at {where} pages of {curve.readings['page_bytes']} B inside them"
-        hint = "the host backs this guest with small pages: ask for a host or an instance with huge pages"
-        notices = (*notices, Notice("huge pages act as small ones here", why, hint, "huge-pages"))
-    return dataclasses.replace(machine, tlbs=others + small + huge, notices=notices)
+    return dataclasses.replace(machine, tlbs=others + small + huge, notices=machine.notices + _huge_notices(curve, huge))
+
+
+def _huge_notices(curve: Curve, steps: tuple[TlbLevel, ...]) -> tuple[Notice, ...]:
+    """What is odd about huge pages: not given, or given and yet with the steps of small ones."""
+    share = curve.readings.get("huge_share.huge")
+    if share is not None and float(share) < _GIVEN_SHARE:
+        what = f"huge pages were asked for, and {float(share):.0%} of the memory got them"
+        why = "translation adds to the latency of caches and memory"
+        return (Notice(what, why, "look at /sys/kernel/mm/transparent_hugepage, and for free memory in one piece", "huge-pages"),)
+    if not steps:
+        return ()
+    where = ", ".join(str(t.entries.value) for t in steps)
+    why = f"translation steps appear at {where} pages of {curve.readings['page_bytes']} B inside them"
+    if share is None:
+        why += "; whether they were given at all, the system does not tell"
+    hint = "the host backs this guest with small pages: ask for a host or an instance with huge pages"
+    return (Notice("huge pages act as small ones here", why, hint, "huge-pages"),)
 
 
 def _levels(curve: Curve, machine: Machine, kind: str) -> tuple[TlbLevel, ...]:

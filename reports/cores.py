@@ -83,6 +83,8 @@ def _pair_words(matrix: CoreToCore, look: Look) -> str:
             values.append(look.missing)
             continue
         values.append(f"{figure(value)} {look.own(plus_minus(value, _half(matrix, i, j)))}".strip())
+    if values[0] == values[1]:  # only round trips can be timed: both ways are then half of one
+        return f"CPU {figure(a)} and {figure(b)} {values[0]} ns, one way by {look.word(matrix.mode, 12)}"
     words = f"CPU {figure(a)} to {figure(b)} {values[0]} ns, back {values[1]} ns"
     return f"{words}, one way by {look.word(matrix.mode, 12)}"
 

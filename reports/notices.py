@@ -11,6 +11,7 @@ from .look import Line, Look, Section, Span, flow, joined
 from .verdicts import finding_sentences, grouped, sentence_lines
 
 _FEW_NOTICES, _FEW_FINDINGS, _FEW_REASONS = 4, 4, 6
+_PART = 24  # characters: a longer beginning is a sentence, not the name of a part
 
 
 def notice_section(machine: Machine, look: Look) -> Section:
@@ -50,9 +51,14 @@ def reason_section(reasons: Sequence[tuple[str, str]], machine: Machine, look: L
 
 
 def _missing(label: str, curve: Curve, look: Look) -> list[tuple[str, str]]:
-    """What the probe itself says that it could not do."""
+    """What the probe itself says that it could not do; `part: why` with the part as subject, so that many parts make one line."""
     name = look.word(label, 24)
-    return [(name, look.prose(why).removeprefix(f"{name.replace('-', ' ')}: ")) for why in curve.missing]
+    pairs = []
+    for sentence in curve.missing:
+        said = look.prose(sentence).removeprefix(f"{name.replace('-', ' ')}: ")
+        part, colon, why = said.partition(": ")
+        pairs.append((f"{name} {part}", why) if colon and len(part) <= _PART else (name, said))
+    return pairs
 
 
 def _more(left: int, look: Look) -> list[Line]:

@@ -14,6 +14,7 @@ import os
 import platform
 import re
 import shutil
+import subprocess
 import sys
 import tomllib
 import xml.etree.ElementTree as ElementTree
@@ -56,6 +57,11 @@ def has(what: str) -> bool:
         return os.access(name, os.R_OK)
     if kind == "user":
         return (os.geteuid() == 0) == (name == "root") if hasattr(os, "geteuid") else name != "root"
+    if kind == "cell":  # a bad condition that the system lets be made: the cell itself tries
+        cell = Path(__file__).parent / "hostile" / "cell.py"
+        return (
+            subprocess.run([sys.executable, cell, name, "--", sys.executable, "-c", ""], capture_output=True, check=False).returncode == 0
+        )
     raise ValueError(f"allowed-skips.toml: no such kind of property: '{what}'")
 
 

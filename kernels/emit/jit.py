@@ -51,6 +51,8 @@ class Code:
 
 def _module(ir: str, target: Target, machine: llvm.TargetMachine) -> llvm.ModuleRef:
     header = f'target triple = "{target.triple}"\ntarget datalayout = "{machine.target_data}"\n'
+    if target.attributes:
+        ir = ir.replace(" nounwind", f" nounwind {target.attributes}")
     try:
         module = llvm.parse_assembly(header + ir)
         module.verify()

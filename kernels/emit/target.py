@@ -40,6 +40,8 @@ _FAMILIES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "s390x": ("s390x-unknown-linux-gnu", (), ("z14", "z15", "z16")),
     "loongarch64": ("loongarch64-unknown-linux-gnu", (), ("la464",)),
 }
+# LLVM 22's scheduling model of these fails an assertion ("DefIdx exceeds machine model writes") over paired loads, and ends the process.
+_BROKEN_MODELS = frozenset({"oryon-1"})
 _ARCH_OF_PREFIX = {"x86_64": "x86_64", "arm64": "aarch64", "aarch64": "aarch64", "riscv64": "riscv64", "powerpc64le": "ppc64le"}
 
 
@@ -96,6 +98,11 @@ class Target:
             if name in cpus:
                 return Target(name, triple, name, features)
         raise UsageError(f"unknown target '{name}'", "known: host, " + ", ".join(known_targets()))
+
+    @property
+    def attributes(self) -> str:
+        """LLVM function attributes that this chip needs: another chip's scheduling model where its own is broken."""
+        return '"tune-cpu"="generic"' if self.cpu in _BROKEN_MODELS else ""
 
     def with_features(self, *extra: str) -> Target:
         """The same chip with more features switched on or off; later ones win."""

@@ -2,7 +2,7 @@
 
 Pages are written before use (an untouched anonymous page is the shared zero page, one line of cache for the whole buffer).
 Whether huge pages were really given is read from the kernel's own account of the mapping (smaps), never assumed. A guest's huge
-page need not be huge for its host: that cannot be seen from inside.
+page need not be huge for its host: no file shows that, but the TLB probe can.
 """
 
 from __future__ import annotations

@@ -274,3 +274,12 @@ def test_json_says_its_schema(inside: None) -> None:
         done = CliRunner().invoke(main.cli, [*words, "--json"])
         assert done.exit_code == 0, done.stderr
         assert isinstance(json.loads(done.stdout)["schema"], int)
+
+
+@pytest.mark.parametrize("words", [["export"], ["export", "xml"], ["completion"], ["completion", "tcsh"]])
+def test_a_missing_or_wrong_word_is_one_sentence(environ: dict[str, str], words: list[str]) -> None:
+    done = mmbench(environ, *words)
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["error", "hint"]
+    assert "\\t" not in done.stderr

@@ -303,3 +303,10 @@ def test_no_result_at_all_is_an_error_and_leaves_no_machine(tmp_path: Path, said
     assert done.exit_code == 5
     assert "no probe gave a result" in done.stderr
     assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_quick_and_deep_at_once_are_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    done = mmbench(tmp_path, "probe", "--quick", "--deep")
+    assert isinstance(done.exception, SystemExit)
+    assert done.exit_code == 2
+    assert "--quick and --deep exclude each other" in done.stderr

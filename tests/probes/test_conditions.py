@@ -13,7 +13,7 @@ from mmbench.configs.curve import Curve
 from mmbench.configs.facts import reported, unknown
 from mmbench.configs.machine import Conditions, Machine
 from mmbench.probes import conditions, identity, topology
-from mmbench.probes.conditions import diagnose
+from mmbench.probes.conditions import closed, diagnose
 from mmbench.probes.context import Context, Effort
 
 FOLDER = Path(__file__).parents[1] / "machines"
@@ -104,3 +104,16 @@ def test_measuring_takes_the_allowed_cpus_from_the_context(tmp_path):
     assert conditions.infer(curve, Machine(1, "")).conditions.before["allowed_cpus"].value == "0,3"
     assert curve.missing
     json.dumps(encode(curve))
+
+
+def test_the_hypervisor_has_one_name_before_and_after_a_run() -> None:
+    named = reported("kvm", "", "cpuid.40000000")
+    machine = Machine(1, "m", identity={"hypervisor": named}, conditions=Conditions({"hypervisor": named}))
+    after = {"hypervisor": reported("unknown hypervisor", "", "/proc/cpuinfo"), "load_1m": reported(0.1, "", "/proc/loadavg")}
+    assert closed(machine, after).conditions.after["hypervisor"] == named
+    assert closed(machine, {}).conditions.after == {}
+
+
+def test_one_busy_cpu_is_no_cpus() -> None:
+    notices = [diagnose(Conditions({"other_load": reported(load, "cpu", "/proc/stat")}))[0].what for load in (1.0, 1.7)]
+    assert notices == ["other work keeps 1 CPU busy", "other work keeps 1.7 CPUs busy"]

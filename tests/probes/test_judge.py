@@ -119,6 +119,10 @@ def test_a_chain_below_three_cycles_is_a_flag_on_any_chip() -> None:
         assert "predictor" in odd
 
 
+def test_a_core_of_three_cycles_may_read_a_little_less() -> None:
+    assert judge_latency("L1d", per_cycle(2.98), None) == ()
+
+
 @pytest.mark.parametrize(("value", "odd"), [(4.6, False), (5.0, False), (5.4, False), (5.6, True), (4.4, True)])
 def test_l1_latency_within_half_a_cycle(value: float, odd: bool) -> None:
     assert bool(judge_latency("L1d", per_cycle(value), chip("emeraldrapids"))) is odd

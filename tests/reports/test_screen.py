@@ -14,7 +14,7 @@ import screen_machines
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mmbench.configs.facts import Fact, unknown
-from mmbench.configs.machine import Machine, Notice
+from mmbench.configs.machine import CoreToCore, Machine, Notice
 from mmbench.reports.facts import machine_facts
 from mmbench.reports.screen import machine_screen
 from mmbench.reports.text import cell_width
@@ -208,3 +208,11 @@ def test_no_file_can_break_the_screen(base: str, text: str, number: str, every: 
     assert len({path for path, _ in machine_facts(machine)}) == len(list(machine_facts(machine)))
     coloured = machine_screen(machine, width=width, ascii_only=ascii_only, full=full, color=True)
     _is_fit(re.sub(r"\x1b\[[0-9;]*m", "", coloured), width)
+
+
+def test_a_pair_of_cpus_has_one_figure_where_only_round_trips_were_timed() -> None:
+    both = ((0.0, 58e-9), (58e-9, 0.0))
+    matrix = CoreToCore("cas", (0, 1), both, both, both)
+    screen = machine_screen(dataclasses.replace(synthetic_machine(), core_to_core=(matrix,)), width=80)
+    assert "CPU 0 and 1 58.0" in screen
+    assert "back" not in screen
