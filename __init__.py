@@ -36,9 +36,14 @@ kernels/emit/             Make machine code at run time, for this chip or for an
     touch.py              Emit a walk that touches every line of a buffer once, in no order that a prefetcher follows, as fast as…
 
 kernels/emit/isa/         One file an instruction set: its instructions, how each is emitted, and what each means in NumPy
+    arm_neon.py           Arm vectors of 128 bits
+    arm_sme.py            Arm's Scalable Matrix Extension: outer products into the ZA array, in streaming mode
+    arm_sve.py            Arm's scalable vectors (SVE): 128 to 2048 bits in steps of 128, the length read at run time
     meanings.py           Say in NumPy what instructions do
     permission.py         Ask the operating system whether it lets programs use a unit's registers, and ask it to
+    power_vsx.py          Power vectors (VSX, 128 bits) and the Matrix-Multiply Assist of Power10: 4×4 accumulators of 512 bits
     registry.py           Find the units of an architecture: every module of this folder that has `UNITS`
+    riscv_v.py            RISC-V vectors (V), at register grouping 1: the vector length is read at run time, in steps of 64 bits
     trial.py              Run a unit's instructions on this machine: once against their meaning, and as kernels for the stopwatch
     x86_amx.py            AMX: tiles of 16 rows of 64 bytes, and dot products of them
     x86_dots.py           x86 dot-product instructions: pairs of AVX2, VNNI in its AVX-512 and VEX forms, bfloat16
@@ -51,6 +56,7 @@ kernels/measure/          Time machine code: clock, stopwatch, sampler, conditio
     condition_facts.py    Make Facts of the raw readings of `conditions.read_state`: pure, so that stored readings can be read again
     conditions.py         Read the conditions that a measurement runs in
     contamination.py      Tell for each sample what disturbed it, from the system's own counters and never from the value measured
+    lean.py               Keep what mmbench itself takes small
     memory.py             Get memory for measurements: aligned, touched, with huge pages or without them, and verified which
     placement.py          Put memory on a chosen NUMA node, and read back on which node it really lies
     sampler.py            Take samples of a kernel until they are enough: calibrate, measure, mark what was disturbed, stop in time
@@ -77,6 +83,7 @@ probes/                   A small kernel plus an inference, one file a probe
     latency.py            Load-to-use latency against working set: the curve from which the cache levels are found
     levels.py             Turn a latency curve into cache levels: named, sized, held against the claims. Pure
     loaded_latency.py     Latency of memory under load: what a load takes while other CPUs draw bandwidth at the same time
+    matrix.py             Find out which vector, dot and matrix units can really be used
     microarchitectures.py Name a microarchitecture by the numbers that a chip gives itself, whatever flags a hypervisor hides
     numa.py               NUMA: latency and read bandwidth from the CPUs of each node to the memory of each node
     published.py          Find the published figures for a machine that was identified
@@ -84,6 +91,7 @@ probes/                   A small kernel plus an inference, one file a probe
     registry.py           Find the probes
     roofs.py              Derive the rooflines' ceilings from what was measured
     runner.py             Plan and run probes, one worker process for all of them, and fold what they saw into a Machine
+    simd.py               Time every vector instruction that the chip claims
     tlb.py                Address translation: how many pages each TLB level reaches, and what a miss costs
     topology.py           How the CPUs are laid out
 

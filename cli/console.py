@@ -42,9 +42,11 @@ def answer_json(document: Mapping[str, Any]) -> None:
 
 def say(text: str) -> None:
     """Tell the person something that is not the answer."""
-    with contextlib.suppress(OSError):  # a closed stderr leaves nobody to tell
+    try:
         sys.stderr.write(clean(text) + "\n")
         sys.stderr.flush()
+    except OSError:  # nobody is left to tell, and Python would end with 120 over what it still holds
+        abandon(sys.stderr)
 
 
 def complain(message: str, hint: str) -> None:
@@ -77,10 +79,15 @@ def reader_is_gone() -> bool:
 
 
 def abandon_output() -> None:
+    """Give up stdout, see `abandon`."""
+    abandon(sys.stdout)
+
+
+def abandon(stream: TextIO) -> None:
     """Send what is still buffered nowhere, so that the interpreter does not complain about it on its way out."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
 
 

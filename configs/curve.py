@@ -55,6 +55,12 @@ class Point:
         return [i for i in timed if not (self.dirty and self.dirty[i])] or timed
 
 
+def undisturbed(points: Iterable[Point]) -> list[Point]:
+    """Those of several points about one thing (windows, rounds) that nothing disturbed; all where something disturbed each."""
+    everything = list(points)
+    return [p for p in everything if not any(p.dirty)] or everything
+
+
 def joined(points: Iterable[Point]) -> tuple[Point, ...]:
     """Points of the same setting and work as one, their samples in the order taken: the rounds of a probe that comes back to each."""
     groups: dict[tuple[tuple[tuple[str, Scalar], ...], float], list[Point]] = {}

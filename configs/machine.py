@@ -217,6 +217,7 @@ class LoadedLatency:
     delay: int  # pause between an injector's lines, in loop steps
     rate: Fact[float]  # B/s drawn by the injectors
     latency: Fact[float]  # seconds a load of the chaser
+    kernel: str = "read"  # what the injectors do: read, copy; empty without any
 
 
 @dataclass(frozen=True, slots=True)

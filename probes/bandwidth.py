@@ -21,7 +21,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ..configs.curve import Curve, Point
+from ..configs.curve import Curve, Point, undisturbed
 from ..configs.errors import NotPossibleError
 from ..configs.facts import Fact, How, Scalar, measured, unknown
 from ..configs.machine import Bandwidth, Machine
@@ -261,7 +261,9 @@ def _together(job: _Job) -> _Sample:
             job.missing.extend(f"every CPU: {why}" for why in run.unpinned)
             done = sum(units * w.pass_bytes for units, w in zip(run.units, walks, strict=True))
             if run.window_s > 0 and done > 0:
-                points.append(Point({**at, "window": window}, done, (run.window_s,)))
+                points.append(Point({**at, "window": window}, done, (run.window_s,), dirty=(run.marks,) if run.marks else ()))
+            else:
+                job.missing.append(f"{at['level']} {at['kernel']}, {job.threads}: a window in which the threads did not run together")
         return points
 
     return sample
@@ -285,6 +287,8 @@ def _key(point: Point) -> _Key:
 
 def _row(curve: Curve, key: _Key) -> Bandwidth:
     points = [p for p in curve.points if _key(p) == key]
+    if key[2] > 1:  # windows: a point each
+        points = undisturbed(points)
     level, kernel, threads, width_bits, size_bytes = key
     stored = kernel in ("write", "copy", "triad")
     notes = [_CONVENTION if stored else "", str(curve.readings.get(f"note.{level}.{threads}", ""))]

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from ..configs.curve import Curve, Point
 from ..configs.errors import NotPossibleError
 from ..configs.facts import Scalar
-from ..configs.machine import CoreToCore, Machine
+from ..configs.machine import CoreToCore, Machine, Notice
 from ..kernels.emit.jit import Code, compile_ir
 from ..kernels.emit.lines import BOUNCE_SLOTS, MODES, WARM_ROUNDS, bounce_ir
 from ..kernels.emit.target import Target
@@ -237,7 +237,28 @@ def _pair(court: Court, mode: str, cpus: tuple[int, int], buffers: dict[int, Buf
 def infer(curve: Curve, machine: Machine) -> Machine:
     """A matrix a mode; 0 where a pair was not measured."""
     matrices = tuple(m for m in (_matrix(curve, mode) for mode in MODES) if m is not None)
-    return dataclasses.replace(machine, core_to_core=matrices)
+    return dataclasses.replace(machine, core_to_core=matrices, notices=(*machine.notices, *_hidden_siblings(matrices, machine)))
+
+
+def _hidden_siblings(matrices: tuple[CoreToCore, ...], machine: Machine) -> tuple[Notice, ...]:
+    """A notice for CPUs said to be different cores that hand a line over faster than any cache beyond their own could."""
+    if machine.topology is None or not machine.caches:
+        return ()
+    core = {c.id: (c.package, c.core) for c in machine.topology.cpus if c.core >= 0}
+    own = [c.latency.number() for c in machine.caches if c.name == "L2" and c.latency.known]
+    if not own:
+        return ()
+    close = {
+        (a, b)
+        for m in matrices
+        for (i, a), (j, b) in itertools.combinations(enumerate(m.cpus), 2)
+        if 0 < m.median_s[i][j] < 2 * own[0] and core.get(a) != core.get(b)
+    }
+    if not close:
+        return ()
+    pairs = ", ".join(f"{a} and {b}" for a, b in sorted(close)[:4])
+    why = f"CPUs {pairs} hand a line over within twice the L2 latency: only threads of one core can, and the system calls them two cores"
+    return (Notice("cores are siblings in hiding", why, "count them as one core: they share its caches and units", "core-to-core"),)
 
 
 def _matrix(curve: Curve, mode: str) -> CoreToCore | None:

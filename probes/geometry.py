@@ -18,7 +18,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from ..configs.curve import Curve, Point
+from ..configs.curve import Curve, Point, undisturbed
 from ..configs.errors import NotPossibleError
 from ..configs.facts import Fact, Scalar, measured, unknown
 from ..configs.machine import CacheLevel, Machine
@@ -141,7 +141,10 @@ def _sharing(context: Context, level: CacheLevel, line: int, missing: list[str])
                 if run.window_s > 0 and run.units[0] > 0:
                     at: dict[str, Scalar] = {"test": "sharing", "level": level.name, "threads": threads, "round": number}
                     at["size_bytes"] = int(size * share)
-                    points.append(Point(at, run.units[0] * CHASE_UNROLL, (run.window_s,)))
+                    marks = (run.marks,) if run.marks else ()
+                    points.append(Point(at, run.units[0] * CHASE_UNROLL, (run.window_s,), dirty=marks))
+                else:
+                    missing.append(f"sharing of {level.name}: a window in which the threads did not run together")
                 missing += [f"sharing: {why}" for why in run.unpinned]
     return points
 
@@ -210,7 +213,8 @@ def _sharing_fact(curve: Curve, level: CacheLevel, below_s: float) -> Fact[str]:
     sizes = sorted({int(p.at["size_bytes"]) for p in chosen})
     tables = []
     for threads in (1, 2):
-        row = [[p.median_s() * 1e9 for p in chosen if p.at["threads"] == threads and p.at["size_bytes"] == s] for s in sizes]
+        cells = [undisturbed(p for p in chosen if p.at["threads"] == threads and p.at["size_bytes"] == s) for s in sizes]
+        row = [[p.median_s() * 1e9 for p in cell] for cell in cells]
         tables.append(np.array([float(np.median(r)) if r else np.nan for r in row]))
     here_ns, below_ns = level.latency.number() * 1e9, below_s * 1e9
     found = sharing(np.array(sizes, dtype=float), tables[0], tables[1], int(level.size.number()), (here_ns, below_ns))

@@ -133,7 +133,10 @@ def _allocation(
     rng.shuffle(small)
     points = []
     at: dict[str, Scalar] = {"pages": grid.pages, "order": grid.order, "allocation": allocation}
-    for size in small:
+    for number, size in enumerate(small):
+        if allocation and context.expired():
+            missing.append(f"{grid.pages} pages: {len(small) - number} sizes of allocation {allocation + 1}, for lack of time")
+            break
         (chase.random if grid.order == "random" else chase.grouped)(size)
         _warm(chase)
         points.append(_point(sampler, chase, {**at, "size_bytes": size}))
@@ -141,6 +144,9 @@ def _allocation(
     if large:
         chase.grouped(max(large))
     for size in large:
+        if allocation and context.expired():
+            missing.append(f"{grid.pages} pages: {size} B and more in allocation {allocation + 1}, for lack of time")
+            break
         chase.resize(size)
         _warm(chase)
         points.append(_point(sampler, chase, {**at, "size_bytes": size}))

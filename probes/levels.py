@@ -19,10 +19,7 @@ _NOT_YET = "the geometry probe has not run"
 
 
 def table_of(points: Sequence[Point], pages: str, *, cycles: bool = False) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(sizes in bytes, latency[allocation, size]) of one curve, in seconds or cycles: the low quartile of a point's samples, NaN for none.
-
-    The low quartile, because what disturbs a chase only ever lengthens it.
-    """
+    """(sizes in bytes, latency[allocation, size]) of one curve, in seconds or cycles: the median of a point's samples, NaN for none."""
     chosen = [p for p in points if p.at.get("pages") == pages]
     sizes = sorted({int(p.at["size_bytes"]) for p in chosen})
     allocations = sorted({int(p.at["allocation"]) for p in chosen})
@@ -31,7 +28,7 @@ def table_of(points: Sequence[Point], pages: str, *, cycles: bool = False) -> tu
     for p in chosen:
         values = p.each_cycles() if cycles else p.each_s()
         if values:
-            table[allocations.index(int(p.at["allocation"])), column[int(p.at["size_bytes"])]] = float(np.quantile(values, 0.25))
+            table[allocations.index(int(p.at["allocation"])), column[int(p.at["size_bytes"])]] = float(np.median(values))
     return np.array(sizes, dtype=float), table
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from ..configs.curve import Curve, Point
+from ..configs.curve import Curve, Point, undisturbed
 from ..configs.errors import NotPossibleError
 from ..configs.facts import Fact, Scalar, measured
 from ..configs.machine import LoadedLatency, Machine
@@ -120,9 +120,10 @@ def _window(context: Context, team: Team, chase: Chase, walks: list[Walk], cpus:
     missing.extend(f"loaded latency: {why}" for why in run.unpinned)
     loads = run.units[0] * CHASE_UNROLL
     if run.window_s <= 0 or loads <= 0:
+        missing.append("loaded latency: a window in which the threads did not run together")
         return None
     drawn = sum(units * walk.pass_bytes for units, walk in zip(run.units[1:], walks, strict=True))
-    return Point({"injectors": len(walks), "drawn_bytes": drawn}, loads, (run.window_s,))
+    return Point({"injectors": len(walks), "drawn_bytes": drawn}, loads, (run.window_s,), dirty=(run.marks,) if run.marks else ())
 
 
 def infer(curve: Curve, machine: Machine) -> Machine:
@@ -133,12 +134,12 @@ def infer(curve: Curve, machine: Machine) -> Machine:
 
 
 def _row(curve: Curve, kernel: str, delay: int, injectors: int) -> LoadedLatency:
-    points = curve.where(kernel=kernel, delay=delay)
+    points = undisturbed(curve.where(kernel=kernel, delay=delay))
     rates = [float(p.at["drawn_bytes"]) / p.time_s[0] for p in points]
     words = {"read": "injectors read", "copy": "injectors read half and write half"}.get(kernel, "no injectors")
     note = "; ".join(filter(None, (words, str(curve.readings.get("note", "")))))
     rate = _fact(curve, rates, "B/s", note)
-    return LoadedLatency(injectors, delay, rate, _fact(curve, [p.median_s() for p in points], "s", note))
+    return LoadedLatency(injectors, delay, rate, _fact(curve, [p.median_s() for p in points], "s", note), kernel)
 
 
 def _fact(curve: Curve, values: list[float], unit: str, note: str) -> Fact[float]:

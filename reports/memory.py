@@ -144,7 +144,7 @@ def loaded_section(machine: Machine, look: Look) -> Section:
     why = [(f"latency under load, {plural(r.injectors, 'injector')}", f) for r in rows for f in (r.rate, r.latency)]
     if look.full:
         return Section(tuple(_loaded_list(rows, look)), reasons(why, look))
-    few = _spread_out(rows)
+    few = _spread_out([r for r in rows if r.kernel != "copy"] or rows)
     drawn = (Cell("under load", "strong"), Cell("drawn GB/s", "dim"), *(number_cell(r.rate, look, 1e-9) for r in few))
     latency = (Cell(), Cell("latency ns", "dim"), *(number_cell(r.latency, look, 1e9) for r in few))
     columns = (Column("", "left", least=look.lead), Column("", "left"), *(Column("") for _ in few))
@@ -156,7 +156,7 @@ def _loaded_list(rows: Sequence[LoadedLatency], look: Look) -> list[Line]:
     columns = (Column("under load", "left", least=look.lead), Column("pause"), Column("drawn GB/s"), Column("latency ns"))
     cells = [
         (
-            Cell(look.word(plural(r.injectors, "injector"), 24)),
+            Cell(look.word(" ".join(filter(None, (plural(r.injectors, "injector"), r.kernel if r.injectors else ""))), 24)),
             Cell(look.word(figure(r.delay), 12)),
             number_cell(r.rate, look, 1e-9),
             number_cell(r.latency, look, 1e9),

@@ -19,6 +19,7 @@ from ..emit import ir
 from ..emit.jit import compile_ir
 from ..emit.target import Target
 from .affinity import pin
+from .contamination import Contamination
 from .stopwatch import Kernel
 from .timer import Timer, TimerRow, row_for, timer
 
@@ -70,11 +71,15 @@ def team_ir(target: Target, row: TimerRow | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TeamRun:
-    """What a team did: units of work of each member inside the common window, and the window in seconds."""
+    """What a team did: units of work of each member inside the common window, and the window in seconds (0: there was none).
+
+    `marks` names what disturbed any member, in the words of `contamination`, for `Point.dirty`; empty when nothing did.
+    """
 
     units: tuple[float, ...]
     window_s: float
     unpinned: tuple[str, ...]  # why a member could not be pinned
+    marks: str = ""
 
 
 def inside(stamps: NDArray[np.int64], units: float, start: float, end: float) -> float:
@@ -100,12 +105,18 @@ class Team:
             slots = [kernel.address, kernel.context, count, control.ctypes.data, array.ctypes.data, room, 0]
             contexts.append(np.array(slots, dtype=np.int64))
         reasons: list[str] = []
+        marks: set[str] = set()
 
         def work(i: int) -> None:
             reason = pin(cpus[i])
             if reason:
                 reasons.append(reason)
+            watch = Contamination()  # of this thread, after it was pinned
+            watch.begin()
+            began = time.perf_counter()
             self._member(contexts[i].ctypes.data, 0)
+            marks.update(filter(None, watch.end(time.perf_counter() - began).split("+")))
+            watch.close()
 
         threads = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(len(kernels))]
         for thread in threads:
@@ -120,6 +131,6 @@ class Team:
         ends = [array[: int(context[6])] for array, context in zip(stamps, contexts, strict=True)]
         start, end = max(int(e[0]) for e in ends), min(int(e[-1]) for e in ends)
         if end <= start:
-            return TeamRun(tuple(0.0 for _ in ends), 0.0, tuple(reasons))
+            return TeamRun(tuple(0.0 for _ in ends), 0.0, tuple(reasons), "+".join(sorted(marks)))
         counted = tuple(inside(e, float(u), start, end) for e, u in zip(ends, units, strict=True))
-        return TeamRun(counted, (end - start) / self.timer.hz, tuple(reasons))
+        return TeamRun(counted, (end - start) / self.timer.hz, tuple(reasons), "+".join(sorted(marks)))

@@ -81,12 +81,12 @@ def become(user: int) -> None:
         kept = {}
         for number, path in enumerate(sorted(path for path in needed if _closed_above(path))):
             kept[path] = f"{aside}/{number}"
-            os.mkdir(kept[path])
+            Path(kept[path]).mkdir()
             mount(path, kept[path], _MS_BIND | _MS_REC)
         for top in closed:
             mount("tmpfs", top)
         for path, place in kept.items():
-            os.makedirs(path, exist_ok=True)
+            Path(path).mkdir(parents=True, exist_ok=True)
             mount(place, path, _MS_BIND | _MS_REC)
     os.setgroups([])
     os.setresgid(user, user, user)
@@ -134,7 +134,7 @@ def main(words: list[str]) -> int:
         with memory_group(int(wanted["group"]) << 20) if "group" in wanted else contextlib.nullcontext() as group:
             return _run(command, wanted, group)
     except CannotError as error:
-        print(f"cannot be made here: {error}", file=sys.stderr)
+        sys.stderr.write(f"cannot be made here: {error}\n")
         return CANNOT
 
 
@@ -149,8 +149,9 @@ def _run(command: list[str], wanted: dict[str, str], group: Path | None) -> int:
         _prepare(wanted)
         os.execvp(command[0], command)
     except (CannotError, OSError, ValueError) as error:
-        print(f"cannot be made here: {error}", file=sys.stderr)
+        sys.stderr.write(f"cannot be made here: {error}\n")
         code = CANNOT
+        sys.stderr.flush()
     finally:
         os._exit(code)
 
