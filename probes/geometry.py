@@ -157,6 +157,9 @@ def infer(curve: Curve, machine: Machine) -> Machine:
     for position, i in enumerate(mine):
         level = levels[i]
         if not level.size.known:
+            if level.name != "DRAM":
+                no_number: Fact[int] = unknown("", curve.by, "its size is not known, and every test is sized by it")
+                levels[i] = dataclasses.replace(level, line=no_number, ways=no_number, sharing=unknown("", curve.by, no_number.note))
             continue
         below_s = levels[mine[position + 1]].latency.number() if position + 1 < len(mine) else level.latency.number() * 3
         levels[i] = dataclasses.replace(

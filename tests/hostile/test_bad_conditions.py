@@ -19,7 +19,7 @@ from mmbench.kernels.measure.lean import LEAST_BYTES, LEAST_MEMORY_BYTES
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 
 CELL = str(Path(__file__).with_name("cell.py"))
-PROBE = [sys.executable, "-m", "mmbench", "probe", "--quick", "--time-budget", "2s"]
+PROBE = [sys.executable, "-m", "mmbench", "probe", "--quick", "--time-budget", "1s"]
 CLOCK = [sys.executable, "-m", "mmbench", "probe", "--only", "clock", "--quick"]
 NOWHERE = "/nonexistent/for-sure"
 
