@@ -105,7 +105,8 @@ def steadiness() -> Check:
     spread = (high - low) / middle
     disturbed = sum(bool(mark) for mark in point.dirty) / len(times)
     clock_ghz = float(np.median(point.clock_hz)) / 1e9 if point.clock_hz else 0.0
-    words = f"half of {len(times)} equal samples within ±{max(spread / 2, 0.0001):.2%}, {disturbed:.0%} disturbed, core clock {clock_ghz:.3g} GHz"
+    half = f"half of {len(times)} equal samples within ±{max(spread / 2, 0.0001):.2%}"
+    words = f"{half}, {disturbed:.0%} disturbed, core clock {clock_ghz:.3g} GHz"
     if spread > UNSTEADY_SHARE or disturbed > DISTURBED_SHARE:
         hint = "other work shares this core: stop it, or expect wide intervals; see mmbench explain contamination"
         return Check("steadiness", State.WARN, words, hint)

@@ -291,3 +291,13 @@ def test_every_sentence_is_short_enough_for_a_screen() -> None:
         said += [verdict.why, *oddities]
     assert said
     assert all(len(textwrap.wrap(text, 70)) <= 3 for text in said), [t for t in said if len(textwrap.wrap(t, 70)) > 3]
+
+
+def test_three_micro_operations_on_two_pipes_are_two_thirds_and_not_between() -> None:
+    each = measured(0.666, "instr/cycle", "simd@1", 0.664, 0.668)
+    done = measured(5.33, "op/cycle", "simd@1", 5.31, 5.34)
+    judgement, oddities = judge_rate(
+        unit="avx512dq", op="mul", dtype="int64", width_bits=512, ops_per_instruction=8, instr_per_cycle=each, op_per_cycle=done, chip=None
+    )
+    assert oddities == ()
+    assert "two instructions in 3 cycles" in judgement.why
