@@ -86,6 +86,7 @@ probes/                   A small kernel plus an inference, one file a probe
     matrix.py             Find out which vector, dot and matrix units can really be used
     microarchitectures.py Name a microarchitecture by the numbers that a chip gives itself, whatever flags a hypervisor hides
     numa.py               NUMA: latency and read bandwidth from the CPUs of each node to the memory of each node
+    peaks.py              What all CPUs reach together
     published.py          Find the published figures for a machine that was identified
     readings.py           Collect what the identity and topology probes share
     registry.py           Find the probes

@@ -120,7 +120,10 @@ _PREFERRED = {
             "latency",
             "geometry",
             "bandwidth",
+            "peaks",
             "core-to-core",
+            "loaded-latency",
+            "nodes",
         )
     )
 }

@@ -1,15 +1,17 @@
 """Derive the rooflines' ceilings from what was measured: compute by data type and unit, memory by level, one thread and all.
 
-Compute for all cores is the rate of one core times the cores, marked as derived: clocks may fall when all run. Memory for all
-cores is measured.
+All cores together are measured: memory by the bandwidth probe, the fastest instruction of each data type by the peaks probe. The
+other instructions are the rate of one core times the cores, marked as derived: clocks may fall when all run.
 """
 
 from __future__ import annotations
 
 import dataclasses
 
-from ..configs.facts import Fact, How, derived
+from ..configs.curve import undisturbed
+from ..configs.facts import Fact, How, derived, measured
 from ..configs.machine import Machine, Roof, UnitRate
+from ..kernels.measure.stats import interval_over_time
 
 
 def add_roofs(machine: Machine) -> Machine:
@@ -36,8 +38,20 @@ def _compute(machine: Machine) -> tuple[Roof, ...]:
         name = f"{row.unit} {row.op} {row.dtype}"
         roofs.append(Roof("compute", name, row.dtype, "", 1, row.rate, row.core_kind))
         if cores > 1 and not row.core_kind:
-            roofs.append(Roof("compute", name, row.dtype, "", cores, _times(row.rate, cores)))
+            rate = _measured_together(machine, row, cores) or _times(row.rate, cores)
+            roofs.append(Roof("compute", name, row.dtype, "", cores, rate))
     return tuple(roofs)
+
+
+def _measured_together(machine: Machine, row: UnitRate, cores: int) -> Fact[float] | None:
+    """What the peaks probe saw of this row on all CPUs; None where it did not look."""
+    curve = machine.curves.get("peaks")
+    points = curve.where(unit=row.unit, op=row.op, dtype=row.dtype, threads=cores) if curve else []
+    values = [r for p in undisturbed(points) for r in p.rates()]
+    if curve is None or not values:
+        return None
+    middle, low, high = interval_over_time(values)
+    return measured(middle, "op/s", curve.by, low, high)
 
 
 def _times(rate: Fact[float], cores: int) -> Fact[float]:
