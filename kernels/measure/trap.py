@@ -10,6 +10,7 @@ the default in the child. Windows has no fork: there the answer is a reason. Sou
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import faulthandler
 import gc
 import os
@@ -23,6 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+_PR_SET_PDEATHSIG = 1
 _WORDS = {
     "SIGILL": "illegal instruction",
     "SIGSEGV": "bad memory access",
@@ -112,9 +114,16 @@ def _outcome(code: int, data: bytes) -> Trapped:
     return Trapped(True, value) if ok else Trapped(False, reason=str(value))
 
 
+def die_with_parent() -> None:
+    """Ask Linux to end this process when its parent ends, even by kill -9."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _child(function: Callable[[], Any], writer: int) -> NoReturn:
     """Never returns: everything ends in os._exit, so that no clean-up of the parent's runs twice."""
     try:
+        die_with_parent()
         _quiet()
         try:
             answer = pickle.dumps((True, function()))

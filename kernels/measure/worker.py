@@ -9,7 +9,6 @@ A worker serves many calls, one after another; after a crash the next call start
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import json
 import os
@@ -26,9 +25,9 @@ from typing import IO, Any
 
 from ...configs.errors import MmbenchError
 from .lean import one_arena
+from .trap import die_with_parent
 
 Progress = Callable[[float, str], None]
-_PR_SET_PDEATHSIG = 1
 
 
 class WorkerError(MmbenchError):
@@ -180,12 +179,6 @@ def _pump(stream: IO[bytes], lines: queue.Queue[bytes | None]) -> None:
     lines.put(None)
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to end this process when its parent ends, even by kill -9."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def _die_before_parent() -> None:
     """Where memory runs out Linux is to end this process, which loses one measurement, and not the one that keeps the others."""
     with contextlib.suppress(OSError):
@@ -197,7 +190,7 @@ def serve() -> None:
 
     Standard output belongs to the protocol alone: whatever a library prints goes to standard error.
     """
-    _die_with_parent()
+    die_with_parent()
     _die_before_parent()
     one_arena()
     answers = os.fdopen(os.dup(1), "wb", buffering=0)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from mmbench.kernels.emit.jit import compile_ir
@@ -104,3 +106,30 @@ def test_without_fork_there_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None
     ended = run_trapping(lambda: 1)
     assert not ended.ok
     assert "cannot fork" in ended.reason
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux: a death signal of the parent")
+def test_a_child_that_hangs_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    code = (
+        "import os, pathlib, time\n"
+        "from mmbench.kernels.measure.trap import run_trapping\n"
+        f"run_trapping(lambda: (pathlib.Path({str(told)!r}).write_text(str(os.getpid())), time.sleep(60)), 60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    deadline = time.monotonic() + 20
+    while not (told.exists() and told.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    child = int(told.read_text())
+    parent.kill()
+    parent.wait()
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return
+        if state == "Z":
+            return
+        time.sleep(0.02)
+    os.kill(child, 9)
+    pytest.fail("the child lives on without its parent")
