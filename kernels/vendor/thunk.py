@@ -19,8 +19,8 @@ _POINTERS = {"a": (Slot.A, Slot.STEP_A, Slot.LIST_A), "b": (Slot.B, Slot.STEP_B,
 class Arg:
     """One argument of a C call: LLVM's type, and where its value comes from.
 
-    `source` is a Slot, a constant, or one of "a", "b", "c": the operand of the problem at hand (with `loop`), of `element_bytes` (may be
-    0.5). A slot that holds a double (ALPHA, BETA) becomes a `float` or an integer where `type` asks for it. `attribute` is such as
+    `source` is a Slot, a constant, "arguments" (the block itself), or one of "a", "b", "c": the operand of the problem at hand (with
+    `loop`), of `element_bytes` (may be 0.5). A slot that holds a double (ALPHA, BETA) becomes a `float` or an integer where `type` asks for it. `attribute` is such as
     `zeroext`, which small integers need.
     """
 
@@ -66,6 +66,8 @@ def _call_lines(prefix: str, call: CCall, *, loop: bool, pointers: bool) -> list
 
 def _value(value: str, arg: Arg, lines: list[str], *, loop: bool, pointers: bool) -> str:
     """Lines that compute the argument; returns its name or its constant."""
+    if arg.source == "arguments":
+        return "%arguments"
     if isinstance(arg.source, str):
         lines += _operand(value, arg, loop=loop, pointers=pointers)
         return value
