@@ -71,7 +71,7 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml
 
 $(VENV)/.installed-test: $(BIN)/python pyproject.toml
 	@echo "installing mmbench and what its tests need into $(VENV)" >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,vendors]'
 	@touch $(VENV)/.installed $@
 
 # mypy finds the package under its name, since the root of the repository is the package.

@@ -42,12 +42,16 @@ class Worker:
         self._lines: queue.Queue[bytes | None] = queue.Queue()
         self._stderr_tail: list[str] = []
         self._tail_keeper: threading.Thread | None = None
+        self._paused = False
 
     def call(self, function: str, arguments: Any, timeout_s: float, progress: Progress | None = None) -> Any:
         """Run `function` there; WorkerError when it cannot be started, traps, dies, exceeds `timeout_s` or raises."""
         request = json.dumps({"call": function, "arguments": arguments})
         try:
-            return self._ask(self._started(), request, timeout_s, progress)
+            process = self._started()
+            if self._paused:
+                self.resume()
+            return self._ask(process, request, timeout_s, progress)
         except WorkerError:
             raise
         except BaseException:  # an interrupt, or a callback that failed: the answer still to come is no later call's
@@ -80,9 +84,31 @@ class Worker:
             else:
                 return answer["result"]
 
+    @property
+    def pid(self) -> int:
+        """The process id; 0 where none runs."""
+        return self._process.pid if self._process is not None else 0
+
+    def pause(self) -> None:
+        """Stop the process and all of its threads where they are, until the next call: a thread pool that spins while it waits for work
+        would take the core from the next kernel. Nothing happens where the system has no such signal."""
+        self._signal("SIGSTOP")
+
+    def resume(self) -> None:
+        """Let it go on; `call` does so by itself."""
+        self._signal("SIGCONT")
+
+    def _signal(self, name: str) -> None:
+        number = getattr(signal, name, None)
+        if self._process is not None and number is not None and hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
+        self._paused = name == "SIGSTOP" and self._process is not None
+
     def stop(self) -> None:
         """End the process, at once."""
         process, self._process = self._process, None
+        self._paused = False
         if process is not None:
             _end(process)
             self._close(process)
@@ -132,6 +158,7 @@ class Worker:
     def _epitaph(self) -> str:
         """How the process died, and its last words."""
         process, self._process = self._process, None
+        self._paused = False
         assert process is not None
         code = _end(process, dying=True)
         self._close(process)

@@ -1,7 +1,7 @@
 """Meet a vendor's library: find its files, load one, learn what it is, and make its calls ready.
 
-A library is one file of this folder with a class (`class OpenBlas(Library)`) and `LIBRARY = OpenBlas()`. Loading happens only in a worker of
-its own: two OpenMP runtimes in one process fight for the cores, and a crash there costs its rows only.
+A library is one file of this folder with a class (`class OpenBlas(Library)`) and `LIBRARY = OpenBlas()`. Loading happens only in a worker
+of its own: two OpenMP runtimes in one process fight for the cores, and a crash there costs its rows only.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ class Arg:
     """One argument of a C call: LLVM's type, and where its value comes from.
 
     `source` is a Slot, a constant, "arguments" (the block itself), or one of "a", "b", "c": the operand of the problem at hand (with
-    `loop`), of `element_bytes` (may be 0.5). A slot that holds a double (ALPHA, BETA) becomes a `float` or an integer where `type` asks for it. `attribute` is such as
-    `zeroext`, which small integers need.
+    `loop`), of `element_bytes` (may be 0.5). A slot that holds a double (ALPHA, BETA) becomes a `float` or an integer where `type` asks
+    for it. `attribute` is such as `zeroext`, which small integers need.
     """
 
     type: str
