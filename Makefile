@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
 BENCH ?=
+FRAMEWORKS ?= torch jax modular
 PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 REPORT := .cache/junit.xml
@@ -11,10 +12,10 @@ REPORT := .cache/junit.xml
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help probe test test-fast coverage lint format bench clean
+.PHONY: help probe test test-fast test-frameworks coverage lint format bench clean
 
 help: ## say what there is to make (the default)
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo '  make probe ARGS="--quick"      words for mmbench'
 	@echo '  make test PYTEST_ARGS="-k tlb" words for pytest'
@@ -29,6 +30,11 @@ test: lint ## check the code, run every test, and fail on a test that was skippe
 
 test-fast: $(VENV)/.installed-test ## run the tests that do not measure, on all cores
 	@$(BIN)/python -m pytest -n auto -m "not hardware" $(PYTEST_ARGS)
+
+# Large (several GB), so not part of `make test`. FRAMEWORKS may pin builds: make test-frameworks FRAMEWORKS="torch==2.13.0 jax modular"
+test-frameworks: $(VENV)/.installed-test ## run the tests of PyTorch, JAX and Modular MAX, which it installs
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(FRAMEWORKS)
+	@MMBENCH_TEST_FRAMEWORKS=1 $(BIN)/python -m pytest tests/frameworks $(PYTEST_ARGS)
 
 coverage: $(VENV)/.installed-test ## say which lines the tests that do not measure never reach
 	@rm -f .cache/coverage*

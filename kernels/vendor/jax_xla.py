@@ -106,7 +106,10 @@ class _Call:
 
     def __init__(self, jax: Any, device: Any, function: Any, case: Case, operands: Operands) -> None:
         self._function, self._case, self._operands = function, case, operands
-        put = lambda values: jax.device_put(np.ascontiguousarray(values), device)  # noqa: E731 - a name for three uses
+
+        def put(values: Any) -> Any:
+            return jax.device_put(np.ascontiguousarray(values), device)
+
         a = operands.a.reshape(-1, *operands.a.shape[-2:])[:, :, : case.rows_a[1]]
         b = operands.b.reshape(-1, *operands.b.shape[-2:])[:, :, : case.rows_b[1]]
         batched = (case.batch,)

@@ -1,0 +1,151 @@
+"""Modular MAX: a graph with one `ops.matmul`, compiled for the processor and called from Python.
+
+One graph serves all shapes of a data type, layout and epilogue (its dimensions are symbolic, as in serving): compiling one takes 20 s and
+more, so a graph a shape could not pass the gate. Served: f32, f64, bf16 in and out; transposed operands by `ops.transpose` in the graph,
+batches, epilogues as elementwise operations, which MAX may fuse. Results are new tensors each time. Threads are those of the session.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from ...configs.cases import Case, Variant
+from ...configs.errors import NotPossibleError
+from ..host import Host
+from ..registry import Prepared
+from .framework import Framework, imported, package_files
+from .library import Found, Loaded
+
+if TYPE_CHECKING:
+    from ..operands import Operands
+
+
+class ModularMax(Framework):
+    """Modular MAX on the processor."""
+
+    name = "max"
+    title = "Modular MAX"
+    licence = "Modular Community License"
+    bring = "pip install 'mmbench[modular]'"
+    package = "max"
+    prefixes = ("MODULAR_", "MAX_", "MOJO_")
+    devices: ClassVar[dict[str, str]] = {}
+    dtypes: ClassVar[dict[str, str]] = {"f64": "float64", "f32": "float32", "bf16bf16": "bfloat16"}
+    source = "https://docs.modular.com/max/api/python/graph/ops"
+
+    def __init__(self) -> None:
+        self._version = ""
+        self._models: dict[tuple[str, str, bool, str, int], Any] = {}
+
+    def load(self, found: Found) -> Loaded:
+        """Import MAX; graphs are compiled as they are asked for."""
+        imported("max.engine", self.title)
+        self._version = found.package_version
+        sizes = [package_files(name) for name in ("max", "max-core", "max-mojo-libs")]
+        from .environment import overrides
+
+        return Loaded(self._version, "CPU", "MAX's own pool", sizes[0][0], sum(size for _, size in sizes), tuple(overrides(self.prefixes)))
+
+    def prepare(self, case: Case, host: Host, *, fused: bool = True) -> Prepared:
+        """The compiled graph for the case's class; NotPossibleError with MAX's own words where it cannot be compiled."""
+        del host, fused
+        key = (case.dtype, case.layout, case.batch > 1, case.epilogue, case.threads)
+        if key not in self._models:
+            self._models[key] = _compiled(case, self.dtypes[case.dtype])
+        params = {"device": "cpu", "timed": "from Python", "shapes": "symbolic"}
+        variant = Variant("max@cpu", self._version, "CPU", dict(params))
+        model = self._models[key]
+        return Prepared(variant, python=lambda operands: _Call(model, case, operands))
+
+
+def _compiled(case: Case, element: str) -> Any:
+    driver: Any = imported("max.driver", "Modular MAX")
+    engine: Any = imported("max.engine", "Modular MAX")
+    try:
+        session = engine.InferenceSession(devices=[driver.CPU()], num_threads=case.threads)
+        return session.load(_graph(case, element))
+    except (ValueError, RuntimeError, TypeError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise NotPossibleError(f"Modular MAX does not compile {case.dtype} {case.layout} here: {first}") from error
+
+
+def _graph(case: Case, element: str) -> Any:
+    graphs: Any = imported("max.graph", "Modular MAX")
+    dtypes: Any = imported("max.dtype", "Modular MAX")
+    kind, here, ops = dtypes.DType[element], graphs.DeviceRef.CPU(), graphs.ops
+    outer = ("batch",) if case.batch > 1 else ()
+    sides = [outer + (("m", "k") if case.layout[0] == "n" else ("k", "m")), outer + (("k", "n") if case.layout[1] == "n" else ("n", "k"))]
+    if "bias" in case.steps:
+        sides.append(("n",))
+    if "residual" in case.steps:
+        sides.append((*outer, "m", "n"))
+    with graphs.Graph("product", input_types=[graphs.TensorType(kind, side, here) for side in sides]) as graph:
+        inputs = [value.tensor for value in graph.inputs]
+        a = inputs[0] if case.layout[0] == "n" else ops.transpose(inputs[0], -1, -2)
+        b = inputs[1] if case.layout[1] == "n" else ops.transpose(inputs[1], -1, -2)
+        c = ops.matmul(a, b)
+        rest = inputs[2:]
+        if "bias" in case.steps:
+            c = c + rest.pop(0)
+        if "relu" in case.steps:
+            c = ops.relu(c)
+        elif "gelu" in case.steps:
+            c = ops.gelu(c, approximate="tanh")
+        elif "silu" in case.steps:
+            c = ops.silu(c)
+        graph.output(c + rest.pop(0) if "residual" in case.steps else c)
+    return graph
+
+
+class _Call:
+    """One set of operands as MAX's buffers."""
+
+    def __init__(self, model: Any, case: Case, operands: Operands) -> None:
+        driver: Any = imported("max.driver", "Modular MAX")
+        self._model, self._case, self._operands = model, case, operands
+        a = _whole(operands.a, case.rows_a[1], case.batch)
+        b = _whole(operands.b, case.rows_b[1], case.batch)
+        extra = [] if operands.bias is None else [operands.bias]
+        extra += [] if operands.residual is None else [_whole(operands.residual, case.n, case.batch)]
+        self._inputs = [driver.Buffer.from_dlpack(_plain(values)) if _bits(values) else _bf16(driver, values) for values in (a, b, *extra)]
+        self._c: Any = None
+
+    def __call__(self, n: int) -> None:
+        for _ in range(n):
+            self._c = self._model.execute(*self._inputs)[0]
+
+    def fetch(self) -> None:
+        """The result into the operands' C."""
+        case, c = self._case, self._operands.c
+        if c.dtype.name == "bfloat16":
+            values = self._c.view(imported("max.dtype", "Modular MAX").DType.uint16).to_numpy().view(c.dtype)  # type: ignore[attr-defined]
+        else:
+            values = self._c.to_numpy()
+        c.reshape(-1, *c.shape[-2:])[:, : case.m, : case.n] = values.reshape(-1, case.m, case.n)
+
+
+def _whole(stored: Any, columns: int, batch: int) -> Any:
+    """The operand without gaps: (rows, columns), with the problems in front where there are several."""
+    view = stored.reshape(-1, *stored.shape[-2:])[:, :, :columns]
+    return np.ascontiguousarray(view[0] if batch == 1 else np.broadcast_to(view, (batch, *view.shape[1:])))
+
+
+def _bits(values: Any) -> bool:
+    """Whether NumPy itself knows the type."""
+    return bool(values.dtype.name != "bfloat16")
+
+
+def _plain(values: Any) -> Any:
+    return np.ascontiguousarray(values)
+
+
+def _bf16(driver: Any, values: Any) -> Any:
+    """A bfloat16 buffer through its bits, which NumPy's exchange has no word for."""
+    dtypes: Any = imported("max.dtype", "Modular MAX")
+    raw = driver.Buffer.from_dlpack(np.ascontiguousarray(values).view(np.uint16))
+    return raw.view(dtypes.DType.bfloat16)
+
+
+LIBRARY = ModularMax()
