@@ -100,13 +100,13 @@ class Case:
 
     @property
     def stride_a(self) -> int:
-        """Leading dimension of A, in elements."""
-        return self.lda or self.rows_a[1]
+        """Leading dimension of A, in elements; rows of 4-bit elements fill whole bytes."""
+        return self.lda or self.rows_a[1] + (self.rows_a[1] % 2 if ELEMENTS[self.mix.a].bits < 8 else 0)
 
     @property
     def stride_b(self) -> int:
-        """Leading dimension of B, in elements."""
-        return self.ldb or self.rows_b[1]
+        """Leading dimension of B, in elements; rows of 4-bit elements fill whole bytes."""
+        return self.ldb or self.rows_b[1] + (self.rows_b[1] % 2 if ELEMENTS[self.mix.b].bits < 8 else 0)
 
     @property
     def stride_c(self) -> int:

@@ -39,7 +39,7 @@ def narrow_values(name: str) -> Array:
 
 
 def whole_limit(mix: Mix, k: int) -> int:
-    """The largest integer for which every sum of k products is exact in the accumulator and finite in the result, scales of up to 2 included."""
+    """The largest integer for which every sum of k products is exact in the accumulator and finite in the result (scales up to 2)."""
     acc, c = ELEMENTS[mix.acc], ELEMENTS[mix.c]
     room = min(2.0**acc.digits if acc.digits else 2.0**31, c.high) / max(k, 1) / (4.0 if mix.scaled else 1.0)
     most = min(*(2.0**e.digits if e.digits else e.high for e in (ELEMENTS[mix.a], ELEMENTS[mix.b])), 64.0)
