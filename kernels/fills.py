@@ -116,7 +116,7 @@ def decoded(stored: Array, name: str, columns: int) -> Array:
     element = ELEMENTS[name]
     if element.bits < 8:
         low, high = stored & 15, stored >> 4
-        codes = np.stack((low, high), axis=-1).reshape(*stored.shape[:-1], -1)[..., :columns]
+        codes = np.stack((low, high), axis=-1).reshape(*stored.shape[:-1], 2 * stored.shape[-1])[..., :columns]
         return np.asarray(narrow_values(name)[codes])
     part = stored[..., :columns]
     return np.asarray(part.astype(np.int64 if element.digits == 0 else np.float64))

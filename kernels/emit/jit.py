@@ -79,8 +79,8 @@ def cache_dir() -> Path:
     return Path(base) / "mmbench" / "objects"
 
 
-def _key(ir: str, target: Target) -> str:
-    parts = (ir, target.triple, target.cpu, ",".join(target.features), str(llvm.llvm_version_info))
+def _key(ir: str, target: Target, optimize: bool) -> str:
+    parts = (ir, target.triple, target.cpu, ",".join(target.features), str(llvm.llvm_version_info), *(["optimized"] if optimize else []))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -107,8 +107,23 @@ def _store(path: Path, body: bytes) -> None:
                 Path(temporary).unlink(missing_ok=True)
 
 
-def compile_ir(ir: str, target: Target | None = None) -> Code:
-    """Machine code of `ir` for this machine, ready to be called.
+def optimized(ir: str, target: Target) -> str:
+    """The IR after LLVM's own passes (inlining, promotion of stack slots, vectorised loops), for code that is written in plain loops.
+
+    What is timed instruction by instruction never goes through here: LLVM would fold it.
+    """
+    machine = target.machine()
+    module = _module(ir, target, machine)
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization, options.slp_vectorization = True, False
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    text = str(module)
+    return "\n".join(line for line in text.splitlines() if not line.startswith(("target ", "source_filename", "; ModuleID"))) + "\n"
+
+
+def compile_ir(ir: str, target: Target | None = None, *, optimize: bool = False) -> Code:
+    """Machine code of `ir` for this machine, ready to be called; with `optimize` after LLVM's own passes.
 
     Raises EmitError when LLVM refuses the IR, NotPossibleError for another chip's target or where code cannot be mapped executable.
     """
@@ -116,12 +131,12 @@ def compile_ir(ir: str, target: Target | None = None) -> Code:
     if not target.is_host:
         raise NotPossibleError(f"code for {target.name} cannot run on this machine", "print it with `mmbench emit … --show asm`")
     initialize()
-    path = cache_dir() / f"{_key(ir, target)}.o"
+    path = cache_dir() / f"{_key(ir, target, optimize)}.o"
     machine = target.machine()
     body = _cached(path)
     from_cache = body is not None
     if body is None:
-        body = bytes(machine.emit_object(_module(ir, target, machine)))
+        body = bytes(machine.emit_object(_module(optimized(ir, target) if optimize else ir, target, machine)))
         _store(path, body)
     try:
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(f'target triple = "{target.triple}"\n'), machine)
