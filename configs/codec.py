@@ -1,7 +1,10 @@
 """Turn frozen records into plain JSON values and back, and say the place of whatever does not fit.
 
-One walk over the type hints serves encoding, decoding and the JSON Schema, so that the three cannot drift apart. Additional
-keys are ignored on reading (a newer minor writer may add them); missing keys take the record's default.
+The type hints serve encoding, decoding and the JSON Schema, so that the three cannot drift apart. Additional keys are ignored on
+reading (a newer minor writer may add them); missing keys take the record's default.
+
+Decoding builds one function for each type, once: a run file has millions of numbers. A function knows nothing of its place; what does
+not fit collects the place on its way up.
 """
 
 from __future__ import annotations
@@ -9,14 +12,16 @@ from __future__ import annotations
 import dataclasses
 import math
 import types
+from collections.abc import Callable, Hashable
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from .errors import SchemaError
 from .facts import Fact
 
 R = TypeVar("R")
+Decoder = Callable[[Any], Any]
 
 
 def encode(value: Any) -> Any:
@@ -36,8 +41,26 @@ def encode(value: Any) -> Any:
 
 def decode(kind: type[R], value: Any, place: str = "$") -> R:
     """`value` as a `kind`; SchemaError names the place (`$.caches[0].size`) and what was expected there."""
-    result: R = _decode(kind, value, place)
+    decoder: Decoder = _decoder(cast(Hashable, kind))
+    try:
+        result: R = decoder(value)
+    except _MisfitError as misfit:
+        raise SchemaError(f"{place}{''.join(reversed(misfit.steps))}: {misfit.what}") from None
     return result
+
+
+class _MisfitError(Exception):
+    """What does not fit. `steps` lead to it, the innermost first."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.steps: list[str] = []
+
+    def under(self, step: str) -> _MisfitError:
+        """One step further out."""
+        self.steps.append(step)
+        return self
 
 
 @cache
@@ -45,94 +68,175 @@ def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
-def _fail(place: str, expected: str, value: Any) -> SchemaError:
+def _misfit(expected: str, value: Any) -> _MisfitError:
     shown = repr(value)
-    return SchemaError(f"{place}: expected {expected}, found {shown if len(shown) <= 60 else shown[:57] + '...'}")
+    return _MisfitError(f"expected {expected}, found {shown if len(shown) <= 60 else shown[:57] + '...'}")
 
 
-def _decode(kind: Any, value: Any, place: str) -> Any:
+@cache
+def _decoder(kind: Any) -> Decoder:
     origin = get_origin(kind)
     if kind is Any:
-        return value
+        return lambda value: value
     if isinstance(kind, TypeVar):  # Fact[T]: any scalar
-        return _scalar(value, place)
+        return _scalar
     if origin in (types.UnionType, Union):
-        return _decode_union(get_args(kind), value, place)
-    if origin in (tuple, dict):
-        return _decode_many(kind, value, place)
+        return _union_decoder(get_args(kind))
+    if origin is tuple:
+        return _tuple_decoder(get_args(kind)[0])
+    if origin is dict:
+        return _dict_decoder(get_args(kind)[1])
     if isinstance(origin or kind, type) and dataclasses.is_dataclass(origin or kind):
-        return _decode_record(kind, value, place)
+        return _RecordDecoder(kind)
     if isinstance(kind, type) and issubclass(kind, Enum):
-        try:
-            return kind(value)
-        except ValueError:
-            raise _fail(place, " or ".join(repr(m.value) for m in kind), value) from None
-    return _decode_plain(kind, value, place)
+        return _enum_decoder(kind)
+    return _PLAIN_DECODERS[kind]
 
 
-def _decode_many(kind: Any, value: Any, place: str) -> Any:
-    arguments = get_args(kind)
-    if get_origin(kind) is tuple:
-        if not isinstance(value, list):
-            raise _fail(place, "a list", value)
-        return tuple(_decode(arguments[0], item, f"{place}[{i}]") for i, item in enumerate(value))
-    if not isinstance(value, dict):
-        raise _fail(place, "an object", value)
-    return {key: _decode(arguments[1], item, f"{place}.{key}") for key, item in value.items()}
-
-
-def _scalar(value: Any, place: str) -> Any:
+def _scalar(value: Any) -> Any:
     if not isinstance(value, (str, int, float, bool)):
-        raise _fail(place, "a number, a word or true/false", value)
+        raise _misfit("a number, a word or true/false", value)
     return value
 
 
-def _decode_plain(kind: Any, value: Any, place: str) -> Any:
-    if kind is float and value is None:  # how `encode` writes NaN and the infinities
-        return math.nan
-    if kind is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1e300:
-        return float(value)
-    if kind is type(None) and value is None:
-        return None
-    if isinstance(kind, type) and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+def _float(value: Any) -> float:
+    if isinstance(value, float):
         return value
-    raise _fail(place, {int: "a whole number", float: "a number", str: "a word", bool: "true or false"}.get(kind, str(kind)), value)
+    if value is None:  # how `encode` writes NaN and the infinities
+        return math.nan
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1e300:
+        return float(value)
+    raise _misfit("a number", value)
 
 
-def _decode_union(options: tuple[Any, ...], value: Any, place: str) -> Any:
-    if value is None and type(None) in options:
-        return None
-    options = tuple(o for o in options if o is not type(None))
-    exact = [o for o in options if type(value) is o]
-    first: SchemaError | None = None
-    for option in exact or options:
+def _plain(kind: type, expected: str) -> Decoder:
+    def decoded(value: Any) -> Any:
+        if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):  # true is an instance of int, and no number
+            return value
+        raise _misfit(expected, value)
+
+    return decoded
+
+
+_PLAIN_DECODERS: dict[Any, Decoder] = {
+    float: _float,
+    int: _plain(int, "a whole number"),
+    str: _plain(str, "a word"),
+    bool: _plain(bool, "true or false"),
+    type(None): _plain(type(None), "null"),
+}
+
+
+def _enum_decoder(kind: type[Enum]) -> Decoder:
+    members = {member.value: member for member in kind}
+
+    def decoded(value: Any) -> Any:
         try:
-            return _decode(option, value, place)
-        except SchemaError as error:
-            first = first or error
-    assert first is not None
-    raise first
+            return members[value]
+        except (KeyError, TypeError):
+            raise _misfit(" or ".join(repr(name) for name in members), value) from None
+
+    return decoded
 
 
-def _decode_record(kind: Any, value: Any, place: str) -> Any:
-    record = get_origin(kind) or kind
-    if not isinstance(value, dict):
-        raise _fail(place, f"an object ({record.__name__})", value)
-    hints = _hints(record)
-    argument = get_args(kind)[0] if get_args(kind) else None
-    values = {}
-    for field in dataclasses.fields(record):
-        if field.name in value:
+def _tuple_decoder(item_kind: Any) -> Decoder:
+    one = _decoder(item_kind)
+    ready = {item_kind} if item_kind in (float, int, str, bool) else None
+
+    def decoded(value: Any) -> Any:
+        if not isinstance(value, list):
+            raise _misfit("a list", value)
+        if ready is not None and set(map(type, value)) == ready:  # thousands of numbers at once
+            return tuple(value)
+        made = []
+        for index, item in enumerate(value):
+            try:
+                made.append(one(item))
+            except _MisfitError as misfit:
+                raise misfit.under(f"[{index}]") from None
+        return tuple(made)
+
+    return decoded
+
+
+def _dict_decoder(item_kind: Any) -> Decoder:
+    one = _decoder(item_kind)
+
+    def decoded(value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise _misfit("an object", value)
+        made = {}
+        for key, item in value.items():
+            try:
+                made[key] = one(item)
+            except _MisfitError as misfit:
+                raise misfit.under(f".{key}") from None
+        return made
+
+    return decoded
+
+
+def _union_decoder(kinds: tuple[Any, ...]) -> Decoder:
+    options = {kind: _decoder(kind) for kind in kinds if kind is not type(None)}
+    may_be_none = type(None) in kinds
+
+    def decoded(value: Any) -> Any:
+        if value is None and may_be_none:
+            return None
+        exact = options.get(type(value))
+        if exact is not None:
+            return exact(value)
+        first: _MisfitError | None = None
+        for option in options.values():
+            try:
+                return option(value)
+            except _MisfitError as misfit:
+                first = first or misfit
+        assert first is not None
+        raise first
+
+    return decoded
+
+
+class _RecordDecoder:
+    """Decodes one record. Its fields are looked up at the first use: records may hold themselves."""
+
+    def __init__(self, kind: Any) -> None:
+        self._record: Any = get_origin(kind) or kind
+        self._argument = get_args(kind)[0] if get_args(kind) else None
+        self._learnt: tuple[list[tuple[str, str, Decoder]], list[str]] | None = None
+
+    def _learn(self) -> tuple[list[tuple[str, str, Decoder]], list[str]]:
+        hints = _hints(self._record)
+        fields, needed = [], []
+        for field in dataclasses.fields(self._record):
             hint = hints[field.name]
-            if argument is not None and record is Fact and field.name == "value":
-                hint = argument | None
-            values[field.name] = _decode(hint, value[field.name], f"{place}.{field.name}")
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise SchemaError(f"{place}: '{field.name}' is missing")
-    try:
-        return record(**values)
-    except ValueError as error:  # an invariant of the record
-        raise SchemaError(f"{place}: {error}") from None
+            if self._argument is not None and self._record is Fact and field.name == "value":
+                hint = self._argument | None
+            fields.append((field.name, f".{field.name}", _decoder(hint)))
+            if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+                needed.append(field.name)
+        self._learnt = fields, needed  # at once: another thread may decode, too
+        return self._learnt
+
+    def __call__(self, value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise _misfit(f"an object ({self._record.__name__})", value)
+        fields, needed = self._learnt or self._learn()
+        values = {}
+        for name, step, one in fields:
+            if name in value:
+                try:
+                    values[name] = one(value[name])
+                except _MisfitError as misfit:
+                    raise misfit.under(step) from None
+        for name in needed:
+            if name not in values:
+                raise _MisfitError(f"'{name}' is missing")
+        try:
+            return self._record(**values)
+        except ValueError as error:  # an invariant of the record
+            raise _MisfitError(str(error)) from None
 
 
 def json_schema(kind: type, title: str, schema_id: str) -> dict[str, Any]:
