@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -17,6 +18,11 @@ from .codec import decode, encode
 from .errors import SchemaError, StoreError, UsageError
 from .files import Migrations, check_id, is_id, parse_json, read_text, store_error, sync_folder, upgrade, write_all
 from .runs import RUN_SCHEMA, Run
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks: two writers of one file are not caught there
+    fcntl = None  # type: ignore[assignment]
 
 # Schema n -> how a first line of schema n becomes one of schema n + 1. Schema 1 is the first.
 RUN_MIGRATIONS: Migrations = {}
@@ -53,7 +59,8 @@ def runs_path(results: Path, machine_id: str) -> Path:
 class RunWriter:
     """Append events to a new run file: `with RunWriter(results).open(run) as writer: writer.append("curve", curve)`.
 
-    Each event is one line and one write; what was appended before a crash stays. `path` is the file's place.
+    Each event is one line and one write; what was appended before a crash stays. `path` is the file's place. The file is locked while
+    it is open (where the system and the file system have such a thing), so that no second process appends to it.
     """
 
     def __init__(self, results: Path) -> None:
@@ -72,9 +79,57 @@ class RunWriter:
             self._descriptor = os.open(self.path, flags, 0o666)
         except OSError as error:
             raise store_error("written", self.path, error) from error
+        self._lock()
         self._write(_line(run))
         sync_folder(folder)
         return self
+
+    def reopen(self, path: Path) -> RunWriter:
+        """Go on appending to a run that was cut off. A torn last line is removed, a whole one that lacks its end gets it.
+
+        StoreError where the file cannot be written, or where another process is writing it now.
+        """
+        self.path = path
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0))
+        except OSError as error:
+            raise store_error("written", path, error) from error
+        self._lock()
+        try:
+            self._mend_end()
+        except OSError as error:
+            self.close()
+            raise store_error("written", path, error) from error
+        return self
+
+    def _lock(self) -> None:
+        if fcntl is None:
+            return
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._descriptor)
+            self._descriptor = -1
+            raise StoreError(f"{self.path} is being written by another process", "wait until that run has ended, or end it") from None
+        except OSError:  # some network file systems have no locks: then nothing guards the file
+            return
+
+    def _mend_end(self) -> None:
+        size = os.fstat(self._descriptor).st_size
+        kept, tail = size, b""
+        while kept and b"\n" not in tail:
+            start = max(0, kept - (1 << 16))
+            os.lseek(self._descriptor, start, os.SEEK_SET)
+            tail = os.read(self._descriptor, kept - start) + tail
+            kept = start
+        last = tail[tail.rfind(b"\n") + 1 :]
+        if not last:
+            return
+        with contextlib.suppress(ValueError):  # a line that is no JSON is torn
+            json.loads(last)
+            write_all(self._descriptor, b"\n")
+            return
+        os.ftruncate(self._descriptor, size - len(last))
 
     def append(self, kind: str, payload: Any = None) -> None:
         """Write one event; a record (`Curve`, `Fact`…) is encoded. StoreError leaves the file as it was before."""

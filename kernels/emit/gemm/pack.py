@@ -33,13 +33,21 @@ def pack_ir(recipe: Recipe, mix: Mix, side: str) -> str:
         w.line(f"call void @llvm.memset.p0.i64(ptr %to, i8 0, i64 {size}, i1 false)")
     vectorised = ELEMENTS[element].bits >= 8 and element not in TABLED and not scale
     if vectorised:
-        tight = w.op("and", w.compare("eq", "%step", 1), w.compare("eq", "%valid", wide), "i1")
-        w.line(f"br i1 {tight}, label %rows, label %scalar")
+        whole = w.compare("eq", "%valid", wide)
+        tight = w.op("and", w.compare("eq", "%step", 1), whole, "i1")
+        w.line(f"br i1 {tight}, label %rows, label %other")
         w.block("rows")
         _tight(w, recipe, element, wide, kind)
         w.line("br label %finished")
+        w.block("other")
+        along = w.op("and", w.compare("eq", "%step.k", 1), whole, "i1")
+        w.line(f"br i1 {along}, label %turned, label %scalar")
+        w.block("turned")
+        done = _turned(w, recipe, element, wide)
+        _scalar(w, recipe, element, wide, kind, (scale, group), done)
+        w.line("br label %finished")
         w.block("scalar")
-    _scalar(w, recipe, element, wide, kind, (scale, group))
+    _scalar(w, recipe, element, wide, kind, (scale, group), "0")
     if vectorised:
         w.line("br label %finished")
         w.block("finished")
@@ -79,13 +87,56 @@ def _tight(w: Writer, recipe: Recipe, element: str, wide: int, kind: str) -> Non
                 w.store("i16", value, w.at("%to", w.add(w.mul(whole, wide * 2), w.mul(i, 2)), "i16"))
 
 
-def _scalar(w: Writer, recipe: Recipe, element: str, wide: int, kind: str, scaled: tuple[str, int]) -> None:
-    """One element at a time, along k within a row: the source is read in order, the panel written in steps."""
+def _turned(w: Writer, recipe: Recipe, element: str, wide: int) -> str:
+    """Rows that lie along k, turned by 4 × 4 blocks in registers; the number of steps of k that were done (a multiple of 4 units).
+
+    A unit is what lies together in the panel: one element, or a pair of 16-bit integers. Source: reference section 2 (packing).
+    """
+    code, unit = CODES[element], "i32" if recipe.pair == 2 else SUMS[recipe.sums][0]
+    depth = 4 * recipe.pair
+    whole = w.op("udiv", "%depth", depth)
+    with w.loop(0, whole) as block:
+        start = w.add("%begin", w.mul(block, depth))
+        target = w.at("%to", w.mul(block, 4 * wide), unit)
+        for first in range(0, wide, 4):
+            rows = min(4, wide - first)
+            loaded = []
+            for i in range(first, first + rows):
+                place = w.at("%from", w.add(start, w.mul(i, "%step")), code)
+                values = widened(w, element, recipe.sums, w.load(f"<{depth} x {code}>", place), depth)
+                loaded.append(w.let(f"bitcast <{depth} x i16> {values} to <4 x i32>") if recipe.pair == 2 else values)
+            for step, column in enumerate(_transposed(w, loaded, unit)):
+                w.store(f"<{rows} x {unit}>", column, w.at(target, step * wide + first, unit))
+    return w.mul(whole, depth)
+
+
+def _transposed(w: Writer, rows: list[str], unit: str) -> list[str]:
+    """Four columns of up to four rows of <4 x unit>."""
+
+    def shuffled(a: str, b: str, lanes: int, order: tuple[int, ...]) -> str:
+        picked = ", ".join(f"i32 {i}" for i in order)
+        return w.let(f"shufflevector <{lanes} x {unit}> {a}, <{lanes} x {unit}> {b}, <{len(order)} x i32> <{picked}>")
+
+    if len(rows) == 1:
+        return [shuffled(rows[0], "poison", 4, (i,)) for i in range(4)]
+    pairs = []
+    for i in range(0, len(rows) - 1, 2):
+        pairs.append([shuffled(rows[i], rows[i + 1], 4, order) for order in ((0, 4, 1, 5), (2, 6, 3, 7))])
+    if len(rows) == 2:
+        return [shuffled(half, "poison", 4, order) for half in pairs[0] for order in ((0, 1), (2, 3))]
+    if len(rows) == 3:
+        last = [shuffled(rows[2], "poison", 4, (i, i, i, i)) for i in range(4)]
+        return [shuffled(pairs[0][i // 2], last[i], 4, (2 * (i % 2), 2 * (i % 2) + 1, 4)) for i in range(4)]
+    return [shuffled(pairs[0][i // 2], pairs[1][i // 2], 4, (0, 1, 4, 5) if i % 2 == 0 else (2, 3, 6, 7)) for i in range(4)]
+
+
+def _scalar(w: Writer, recipe: Recipe, element: str, wide: int, kind: str, scaled: tuple[str, int], first: str) -> None:
+    """One element at a time, along k from `first` on within a row: the source is read in order, the panel written in steps."""
     scale, group = scaled
     with w.loop(0, "%valid") as i:
         start = w.add("%begin", w.mul(i, "%step"))
         row = w.mul(w.add("%row", i), "%groups") if scale else ""
-        with w.loop(0, "%depth") as step:
+        with w.loop(first, "%depth") as step:
             value = read_element(w, element, recipe.sums, "%from", w.add(start, w.mul(step, "%step.k")), "%table")
             if scale:
                 place = row if group < 0 else w.add(row, w.op("udiv", w.add("%k", step), group))

@@ -28,8 +28,8 @@ class Recipe:
     vectors: int
     unroll: int = 4
     pair: int = 1
-    prefetch_c: bool = True
-    ahead: int = 0
+    prefetch_c: bool = False
+    ahead: int = 1024
 
     @property
     def nr(self) -> int:

@@ -1,0 +1,157 @@
+"""Read a sweep's run file: the plan, who was opened, the rows, and how it ended.
+
+The file is that of `configs.plan`, with two events besides: `absent` (a list of `Missing`, before the plan is run) and `conditions` (a
+`Conditions`, read after it). A file of another kind, of no plan, or with values that mean nothing is refused with its line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .cases import BATCHES, LAYOUTS, STEPS, TEMPERATURES, Case, Measurement
+from .codec import decode
+from .dtypes import MIXES
+from .errors import SchemaError
+from .machine import Conditions
+from .plan import Opened, SweepEnd, SweepPlan
+from .runlog import Event, StoredRun, list_runs, read_run
+from .runs import Run
+
+SWEEP = "sweep"  # the kind of its run
+_LARGEST = 2**62  # of any dimension: products of three stay in what a reader of JSON may hold
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A library that is not on the machine, and the command that brings it ("" where none does here)."""
+
+    library: str
+    title: str = ""
+    reason: str = ""
+    bring: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """All that a sweep's file holds. `opened` has the last answer of each kernel; `ends` one end for each time that it ran."""
+
+    run: Run
+    path: Path
+    plan: SweepPlan
+    opened: tuple[Opened, ...] = ()
+    rows: tuple[Measurement, ...] = ()
+    absent: tuple[Missing, ...] = ()
+    conditions: tuple[Conditions, ...] = ()
+    ends: tuple[SweepEnd, ...] = ()
+    notes: tuple[str, ...] = ()
+    torn: tuple[str, ...] = ()
+
+    @property
+    def finished(self) -> bool:
+        """Whether every cell was done."""
+        return bool(self.ends) and self.ends[-1].finished
+
+    @property
+    def done(self) -> frozenset[tuple[str, str]]:
+        """(case id, kernel) of every row: what a resumed sweep does not measure again."""
+        return frozenset((row.case.id, row.variant.kernel) for row in self.rows)
+
+
+def read_sweep(path: Path) -> Sweep:
+    """The sweep in a run file; StoreError or SchemaError with file and line where it cannot be read as one."""
+    run, events, torn = read_run(path)
+    if run.kind != SWEEP:
+        raise SchemaError(f"{path}: this is a {run.kind} run, not a sweep", "see `mmbench list runs`")
+    seen: dict[str, list[Any]] = {name: [] for name in _KINDS}
+    known: set[Case] = set()
+    for line, event in enumerate(events, start=2):
+        kind = _KINDS.get(event.event)
+        if kind is not None:
+            seen[event.event].append(_payload(kind, event, f"{path}, line {line}", known))
+    if not seen["plan"]:
+        raise SchemaError(f"{path}: the sweep ended before its plan was written", "start it anew")
+    opened = {info.kernel: info for info in seen["opened"]}
+    return Sweep(
+        run,
+        path,
+        seen["plan"][-1],
+        tuple(opened.values()),
+        tuple(seen["row"]),
+        tuple(m for found in seen["absent"] for m in found),
+        tuple(seen["conditions"]),
+        tuple(seen["end"]),
+        tuple(seen["note"]),
+        tuple(torn),
+    )
+
+
+# What is read of a sweep; other events are those of a newer writer.
+_KINDS: dict[str, Any] = {
+    "plan": SweepPlan,
+    "opened": Opened,
+    "row": Measurement,
+    "absent": tuple[Missing, ...],
+    "conditions": Conditions,
+    "note": str,
+    "end": SweepEnd,
+}
+
+
+def _payload(kind: Any, event: Event, place: str, known: set[Case]) -> Any:
+    try:
+        found = decode(kind, event.payload)
+        if isinstance(found, Measurement):
+            _check_cases((found.case,), known, "$.case")
+            _check_samples(found)
+        elif isinstance(found, SweepPlan):
+            _check_cases((cell.case for cell in found.cells), known, "$.cells")
+    except SchemaError as error:
+        raise SchemaError(f"{place}: {event.event} {error.message}", "the file was damaged or edited: restore it") from None
+    return found
+
+
+def _check_cases(cases: Iterable[Case], known: set[Case], place: str) -> None:
+    """Refuse values that no sweep writes; every reader may then compute with them."""
+    for case in cases:
+        if case not in known:
+            wrong = _wrong_in(case)
+            if wrong:
+                raise SchemaError(f"{place}: {wrong}")
+            known.add(case)
+
+
+def _wrong_in(case: Case) -> str:
+    words = (
+        ("dtype", case.dtype, MIXES),
+        ("layout", case.layout, LAYOUTS),
+        ("batch_kind", case.batch_kind, BATCHES),
+        ("temperature", case.temperature, TEMPERATURES),
+        *(("epilogue", step, STEPS) for step in case.steps),
+    )
+    for name, word, known in words:
+        if word not in known:
+            return f"there is no {name} {word[:40]!r}"
+    for name, least in (("m", 0), ("n", 0), ("k", 0), ("batch", 1), ("threads", 1), ("lda", 0), ("ldb", 0), ("ldc", 0)):
+        value = getattr(case, name)
+        if not least <= value < _LARGEST:
+            return f"{name} is out of range"
+    return ""
+
+
+def _check_samples(row: Measurement) -> None:
+    samples = row.samples
+    count = len(samples.time_s)
+    for name in ("calls", "clock_hz", "at_s", "dirty"):
+        size = len(getattr(samples, name))
+        if size != count and (size or name == "calls"):
+            raise SchemaError(f"$.samples: {name} has {size} entries for {count} samples")
+    if samples.calls and min(samples.calls) < 1:
+        raise SchemaError("$.samples: a sample has less than one call")
+
+
+def list_sweeps(results: Path, machine_id: str = "") -> list[StoredRun]:
+    """The sweeps of one machine, or of all; newest first. Files that cannot be read are left out."""
+    return [run for run in list_runs(results, machine_id) if run.kind == SWEEP and not run.problem]
