@@ -6,7 +6,9 @@ The file is that of `configs.plan`, with two events besides: `absent` (a list of
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import gc
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +64,23 @@ class Sweep:
 
 def read_sweep(path: Path) -> Sweep:
     """The sweep in a run file; StoreError or SchemaError with file and line where it cannot be read as one."""
+    with _without_collections():
+        return _read(path)
+
+
+@contextlib.contextmanager
+def _without_collections() -> Iterator[None]:
+    """Hold the garbage collector back: rows hold no cycles, and it would walk all that were read so far, again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _read(path: Path) -> Sweep:
     run, events, torn = read_run(path)
     if run.kind != SWEEP:
         raise SchemaError(f"{path}: this is a {run.kind} run, not a sweep", "see `mmbench list runs`")

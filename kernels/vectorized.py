@@ -22,7 +22,7 @@ from .blocks import Blocks, block_sizes
 from .compiled import table
 from .crew import crew_of
 from .emit import ir
-from .emit.gemm.macro import STATE_SLOTS, State, gemm_ir, workspace_elements
+from .emit.gemm.macro import STATE_SLOTS, State, gemm_ir, workspace_bytes
 from .emit.gemm.recipe import Recipe, default_recipe
 from .emit.jit import Code, compile_ir
 from .emit.target import Target
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .operands import Operands
 
 _ALIGN = 4096
+_SUMS_BYTES = 64 << 20
 
 
 @kernel("vectorized", version=1, source="Goto and van de Geijn, ACM TOMS 34(3), 2008")
@@ -98,7 +99,7 @@ def blocks_for(case: Case, recipe: Recipe, host: Host) -> Blocks:
     kc = min(found.kc, -(-max(case.k, 1) // 8) * 8)
     mc = min(found.mc, -(-max(case.m, 1) // recipe.mr) * recipe.mr)
     nc = min(found.nc, -(-max(case.n, 1) // recipe.nr) * recipe.nr)
-    return Blocks(mc, kc, nc)
+    return Blocks(mc, kc, nc, found.stripe)
 
 
 class _Workspaces:
@@ -106,8 +107,10 @@ class _Workspaces:
 
     def __init__(self, case: Case, recipe: Recipe, blocks: Blocks) -> None:
         self.parts = parts_of(case, recipe)
-        rows = max(last - first for first, last, _, _ in self.parts)
-        sizes = workspace_elements(case.mix, recipe, blocks.mc, blocks.kc, blocks.nc, rows)
+        rows = max(1, *(last - first for first, last, _, _ in self.parts))
+        columns = max(1, *(last - first for _, _, first, last in self.parts))
+        stripe = stripe_of(case, recipe, blocks, rows, columns)
+        sizes = workspace_bytes(case.mix, recipe, stripe, blocks.kc, blocks.nc, columns)
         places, total = {}, 0
         for name, size in sizes.items():
             places[name] = total
@@ -118,6 +121,7 @@ class _Workspaces:
             state: NDArray[np.int64] = np.zeros(STATE_SLOTS, dtype=np.int64)
             for slot, name in ((State.PACK_A, "a"), (State.PACK_B, "b"), (State.SUMS, "sums"), (State.EDGE, "edge")):
                 state[slot] = buffer.address + places[name]
+            state[State.STRIPE] = stripe
             self.states.append(_filled(state, case, blocks, part))
 
 
@@ -131,6 +135,14 @@ def _filled(state: NDArray[np.int64], case: Case, blocks: Blocks, part: tuple[in
     state[State.GROUPS_A], state[State.GROUPS_B] = group_count(case.k, mix.group_a), group_count(case.k, mix.group_b)
     state[State.FIRST_M : State.LAST_N + 1] = part
     return state
+
+
+def stripe_of(case: Case, recipe: Recipe, blocks: Blocks, rows: int, columns: int) -> int:
+    """Rows of A that are packed at once: bounded, so that memory does not grow with the problem; fewer where sums need a workspace."""
+    most = blocks.stripe
+    if case.mix.c != case.mix.acc:
+        most = min(most, max(recipe.mr, _SUMS_BYTES // (4 * columns)))
+    return min(-(-rows // recipe.mr), most // recipe.mr) * recipe.mr
 
 
 def parts_of(case: Case, recipe: Recipe) -> list[tuple[int, int, int, int]]:

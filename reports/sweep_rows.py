@@ -239,7 +239,7 @@ def _skips(sweep: Sweep, rows: Sequence[SweepRow]) -> tuple[SweepSkip, ...]:
     for row in rows:
         if row.status is Status.SKIPPED:
             counted[row.kernel, row.reason] += 1
-    return tuple(SweepSkip(kernel, reason, cells) for (kernel, reason), cells in counted.items())
+    return tuple(SweepSkip(kernel, reason, cells) for (kernel, reason), cells in counted.items() if cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +266,9 @@ def cells_of(document: SweepDocument) -> list[CellRows]:
         CellRows(case, rows[0].origin, tuple(sorted(rows, key=lambda r: (not r.timed, r.time_s if r.timed else 0.0, r.kernel))))
         for case, rows in groups.items()
     ]
-    return sorted(cells, key=lambda c: (order[c.case.dtype], c.case.threads, c.case.epilogue, c.case.temperature, c.case.operations))
+    return sorted(
+        cells, key=lambda c: (order[c.case.dtype], c.case.threads, c.case.epilogue, c.case.temperature != "hot", c.case.operations)
+    )
 
 
 @dataclass(frozen=True, slots=True)

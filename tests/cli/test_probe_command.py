@@ -15,7 +15,7 @@ import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 from mmbench.cli import main
-from mmbench.cli.probe import merged
+from mmbench.cli.machine_file import merged
 from mmbench.configs import store
 from mmbench.configs.curve import Curve, Point
 from mmbench.configs.machine import Machine

@@ -1,8 +1,9 @@
 """Emit the whole product: Goto's five loops around packing and tile, one C function for every size, layout and batch.
 
 `gemm(ptr arguments)` takes the slots of `abi.Slot`; slot STATE points to a record (`State`) with steps, block sizes and workspaces. For each
-block of nc columns and kc steps of k, B is packed once; for each block of mc rows, A; then tile by tile. Sums of one block of k are kept in
-C itself, or in a workspace where C is narrower than the sums. Tiles at the edges are computed whole into a small buffer and then merged, so
+stripe of rows and kc steps of k, A is packed once; for each block of nc columns, B; then tile by tile, mc rows at a time. (Goto's order packs
+A again for every block of B; in this one the stripe's part of C stays in the last cache between blocks of k.) Sums of one block of k are
+kept in C itself, or in a workspace where C is narrower than the sums. Tiles at the edges are computed whole into a small buffer and then merged, so
 no mask and no element outside C is touched. After the last block of k the epilogue is applied to each tile while it is in the first cache.
 
 alpha multiplies each block's sums, beta what C held before; alpha 0 leaves A and B unread, beta 0 leaves C unread.
@@ -48,6 +49,7 @@ class State(IntEnum):
     LAST_M = 18
     FIRST_N = 19
     LAST_N = 20
+    STRIPE = 21
 
 
 STATE_SLOTS = 24
@@ -61,7 +63,7 @@ def gemm_ir(mix: Mix, recipe: Recipe, target: Target, steps: tuple[str, ...]) ->
     if _keeps_sums(mix):
         modules.append(_widen_ir(mix))
     modules += [_blocks_ir(mix, recipe, steps), _entry_ir(mix)]
-    text = "".join(modules) + "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)\n"
+    text = "".join(modules) + "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)\ndeclare void @llvm.prefetch.p0(ptr, i32, i32, i32)\n"
     return _once(text)
 
 
@@ -146,33 +148,37 @@ def _blocks_ir(mix: Mix, recipe: Recipe, steps: tuple[str, ...]) -> str:
     last_n, last_m = state[State.LAST_N], state[State.LAST_M]
     least = w.select(w.compare("sgt", depth, 0), depth, 1)  # without any k, C still becomes beta · C
     scales = [w.slot("%s", slot, "ptr") for slot in (Slot.SCALE_A, Slot.SCALE_B)]
-    with w.loop(state[State.FIRST_N], last_n, state[State.NC]) as jc:
-        columns = w.least(state[State.NC], w.sub(last_n, jc))
-        _prefill(w, mix, state, jc, columns, reads)
+    with w.loop(state[State.FIRST_M], last_m, state[State.STRIPE]) as top:
+        height = w.least(state[State.STRIPE], w.sub(last_m, top))
+        _prefill(w, mix, state, top, height, reads)
         with w.loop(0, least, state[State.KC]) as pc:
             ks = w.least(state[State.KC], w.sub(depth, pc))
             packed_steps = w.op("udiv", w.add(ks, recipe.pair - 1), recipe.pair)
+            unit = w.mul(packed_steps, recipe.pair * recipe.packed_bytes)
             last = w.compare("sge", w.add(pc, state[State.KC]), depth)
             fresh = w.compare("eq", pc, 0)
             one = "1" if kind == "i32" else ("0x3FF0000000000000")
             times = w.select(fresh, beta, one, kind)
             read = w.select(fresh, reads, "true", "i1")
-            with w.loop(0, columns, recipe.nr) as jr:
-                _pack(w, recipe, state, "b", w.add(jc, jr), w.sub(columns, jr), pc, ks, (jr, scales[1]))
-            with w.loop(state[State.FIRST_M], last_m, state[State.MC]) as ic:
-                rows = w.least(state[State.MC], w.sub(last_m, ic))
-                with w.loop(0, rows, recipe.mr) as ir:
-                    _pack(w, recipe, state, "a", w.add(ic, ir), w.sub(rows, ir), pc, ks, (ir, scales[0]))
+            with w.loop(0, height, recipe.mr) as ir:
+                _pack(w, recipe, state, "a", w.add(top, ir), w.sub(height, ir), pc, ks, (ir, scales[0]))
+            with w.loop(state[State.FIRST_N], last_n, state[State.NC]) as jc:
+                columns = w.least(state[State.NC], w.sub(last_n, jc))
                 with w.loop(0, columns, recipe.nr) as jr:
-                    panel_b = w.at(state[State.PACK_B], w.mul(w.mul(jr, packed_steps), recipe.pair * recipe.packed_bytes), "i8")
-                    with w.loop(0, rows, recipe.mr) as ir:
-                        panel_a = w.at(state[State.PACK_A], w.mul(w.mul(ir, packed_steps), recipe.pair * recipe.packed_bytes), "i8")
-                        here = _Tile(w.add(ic, ir), w.add(jc, jr), w.least(recipe.mr, w.sub(rows, ir)), w.least(recipe.nr, w.sub(columns, jr)))
-                        where = _target(w, mix, state, here, jc)
-                        _compute(w, recipe, (panel_a, panel_b, packed_steps), where, here, (alpha, times, read, kind, size), state)
-                        if _finishes(mix, steps):
-                            with w.when(last):
-                                _finish(w, mix, here, where, steps)
+                    _pack(w, recipe, state, "b", w.add(jc, jr), w.sub(columns, jr), pc, ks, (jr, scales[1]))
+                with w.loop(0, height, state[State.MC]) as ic:
+                    end = w.least(height, w.add(ic, state[State.MC]))
+                    with w.loop(0, columns, recipe.nr) as jr:
+                        panel_b = w.at(state[State.PACK_B], w.mul(jr, unit), "i8")
+                        with w.loop(ic, end, recipe.mr) as ir:
+                            panel_a = w.at(state[State.PACK_A], w.mul(ir, unit), "i8")
+                            rows, wide = w.least(recipe.mr, w.sub(height, ir)), w.least(recipe.nr, w.sub(columns, jr))
+                            here = _Tile(w.add(top, ir), w.add(jc, jr), rows, wide)
+                            where = _target(w, mix, state, here, top)
+                            _compute(w, recipe, (panel_a, panel_b, packed_steps), where, here, (alpha, times, read, kind, size), state)
+                            if _finishes(mix, steps):
+                                with w.when(last):
+                                    _finish(w, mix, here, where, steps)
     return w.text()
 
 
@@ -190,15 +196,15 @@ def _scalar(w: Writer, kind: str, slot: Slot) -> str:
     return w.let(f"fptosi double {value} to i32" if kind == "i32" else f"fptrunc double {value} to float")
 
 
-def _prefill(w: Writer, mix: Mix, state: dict[State, str], jc: str, columns: str, reads: str) -> None:
+def _prefill(w: Writer, mix: Mix, state: dict[State, str], top: str, height: str, reads: str) -> None:
     """With a workspace for sums, what C held goes there first, where beta asks for it."""
     if not _keeps_sums(mix):
         return
     with w.when(reads):
-        ldc, first = w.slot("%s", Slot.LDC), state[State.FIRST_M]
-        start = w.at("%c", w.add(w.mul(first, ldc), jc), CODES[mix.c])
-        rows = w.sub(state[State.LAST_M], first)
-        w.call("widen", [("ptr", start), ("i64", ldc), ("ptr", state[State.SUMS]), ("i64", state[State.NC]), ("i64", rows), ("i64", columns)])
+        ldc, first = w.slot("%s", Slot.LDC), state[State.FIRST_N]
+        start = w.at("%c", w.add(w.mul(top, ldc), first), CODES[mix.c])
+        columns = w.sub(state[State.LAST_N], first)
+        w.call("widen", [("ptr", start), ("i64", ldc), ("ptr", state[State.SUMS]), ("i64", columns), ("i64", height), ("i64", columns)])
 
 
 def _pack(
@@ -219,15 +225,15 @@ def _pack(
     w.call(f"pack_{side}", [(kind, value) for (kind, _), value in zip(ARGUMENTS, values, strict=True)])
 
 
-def _target(w: Writer, mix: Mix, state: dict[State, str], here: _Tile, jc: str) -> tuple[str, str]:
+def _target(w: Writer, mix: Mix, state: dict[State, str], here: _Tile, top: str) -> tuple[str, str]:
     """(address, leading dimension) of the tile's sums: in C, or in the workspace."""
     kind, _ = SUMS[mix.acc]
     if not _keeps_sums(mix):
         ldc = w.slot("%s", Slot.LDC)
         return w.at("%c", w.add(w.mul(here.row, ldc), here.column), kind), ldc
-    row = w.sub(here.row, state[State.FIRST_M])
-    place = w.add(w.mul(row, state[State.NC]), w.sub(here.column, jc))
-    return w.at(state[State.SUMS], place, kind), state[State.NC]
+    width = w.sub(state[State.LAST_N], state[State.FIRST_N])
+    place = w.add(w.mul(w.sub(here.row, top), width), w.sub(here.column, state[State.FIRST_N]))
+    return w.at(state[State.SUMS], place, kind), width
 
 
 def _compute(
@@ -264,8 +270,8 @@ def _finish(w: Writer, mix: Mix, here: _Tile, where: tuple[str, str], steps: tup
     w.call("finish", [*start, *sizes, ("ptr", bias), ("ptr", residual)])
 
 
-def workspace_elements(mix: Mix, recipe: Recipe, mc: int, kc: int, nc: int, rows: int) -> dict[str, int]:
-    """How many bytes each workspace of a thread needs: packed A and B, sums, and the edge tile."""
+def workspace_bytes(mix: Mix, recipe: Recipe, stripe: int, kc: int, nc: int, columns: int) -> dict[str, int]:
+    """How many bytes each workspace of a thread needs: packed A and B, sums of a stripe, and the edge tile."""
     pair = recipe.pair
     deep = -(-kc // pair) * pair * recipe.packed_bytes
     size = SUMS[mix.acc][1]
@@ -273,5 +279,5 @@ def workspace_elements(mix: Mix, recipe: Recipe, mc: int, kc: int, nc: int, rows
     def up(value: int, step: int) -> int:
         return -(-value // step) * step
 
-    sums = rows * nc * size if ELEMENTS[mix.c].bits < 8 * size else 0
-    return {"a": up(mc, recipe.mr) * deep, "b": up(nc, recipe.nr) * deep, "sums": sums, "edge": recipe.mr * recipe.nr * size}
+    sums = stripe * columns * size if ELEMENTS[mix.c].bits < 8 * size else 0
+    return {"a": up(stripe, recipe.mr) * deep, "b": up(nc, recipe.nr) * deep, "sums": sums, "edge": recipe.mr * recipe.nr * size}

@@ -13,6 +13,7 @@ from ..elements import CODES, TABLED, read_element, widened
 from ..writer import Writer
 from .recipe import SUMS, Recipe
 
+_ROWS_AHEAD = 8
 # `row` is the number of the panel's first row in the whole operand, `k` the first step of k: both to find scales. `groups`: scales a row.
 ARGUMENTS = (
     *(("ptr", "from"), ("i64", "begin"), ("i64", "step"), ("i64", "step.k"), ("i64", "valid"), ("i64", "depth"), ("ptr", "to")),
@@ -70,6 +71,9 @@ def _tight(w: Writer, recipe: Recipe, element: str, wide: int, kind: str) -> Non
     whole = w.op("udiv", "%depth", recipe.pair)
     with w.loop(0, whole) as step:
         start = w.add("%begin", w.mul(w.mul(step, recipe.pair), "%step.k"))
+        coming = w.add(start, w.mul("%step.k", _ROWS_AHEAD * recipe.pair))  # rows lie far apart: no hardware prefetcher follows them
+        for offset in range(0, wide, 64 // (ELEMENTS[element].bits // 8)):
+            w.line(f"call void @llvm.prefetch.p0(ptr {w.at('%from', w.add(coming, offset), code)}, i32 0, i32 3, i32 1)")
         target = w.at("%to", w.mul(step, wide * recipe.pair), kind)
         for part in range(wide // lanes):
             if recipe.pair == 1:

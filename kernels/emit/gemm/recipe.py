@@ -30,6 +30,7 @@ class Recipe:
     pair: int = 1
     prefetch_c: bool = False
     ahead: int = 1024
+    ahead_a: int = 0
 
     @property
     def nr(self) -> int:
@@ -59,8 +60,4 @@ def default_recipe(mix: Mix, target: Target) -> Recipe:
     lanes = width // bytes_
     if mix.acc == "s32":
         return Recipe("s32", lanes, 12 if registers >= 32 else 4, 2, unroll=2, pair=2)
-    if registers >= 32 and width == 64:
-        return Recipe(mix.acc, lanes, 14, 2, unroll=2)
-    if registers >= 32:
-        return Recipe(mix.acc, lanes, 6, 4, unroll=4)
-    return Recipe(mix.acc, lanes, 6, 2, unroll=4)
+    return Recipe(mix.acc, lanes, 6, 4 if registers >= 32 else 2, unroll=2 if width == 64 else 4)

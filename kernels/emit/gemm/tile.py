@@ -83,6 +83,9 @@ def _step(recipe: Recipe, target: Target, name: str, step: int, unroll: int, sum
     if recipe.ahead and step == 0:
         lines.append(f"  %{name}.f = getelementptr i8, ptr %{name}.b, i64 {recipe.ahead}")
         lines.append(f"  call void @llvm.prefetch.p0(ptr %{name}.f, i32 0, i32 3, i32 1)")
+    if recipe.ahead_a and step == 0:
+        lines.append(f"  %{name}.g = getelementptr i8, ptr %{name}.a, i64 {recipe.ahead_a}")
+        lines.append(f"  call void @llvm.prefetch.p0(ptr %{name}.g, i32 0, i32 3, i32 1)")
     for j in range(recipe.vectors):
         offset = (step * recipe.nr + j * recipe.lanes) * size
         lines.append(f"  %{name}.bp{step}.{j} = getelementptr i8, ptr %{name}.b, i64 {offset}")
@@ -164,7 +167,7 @@ def _write(recipe: Recipe, vector: str, kind: str) -> list[str]:
 
 
 def _declarations(recipe: Recipe, target: Target, vector: str) -> str:
-    text = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)\n" if recipe.prefetch_c or recipe.ahead else ""
+    text = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)\n" if recipe.prefetch_c or recipe.ahead or recipe.ahead_a else ""
     if recipe.pair == 1:
         return text + f"declare {vector} @llvm.fma{_suffix(recipe)}({vector}, {vector}, {vector})\n"
     intrinsic = pair_intrinsic(recipe, target)

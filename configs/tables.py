@@ -1,0 +1,124 @@
+"""Read TOML tables strictly: every key known, every value of its kind, and each error with its file and place."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from .errors import UsageError
+
+
+def near(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """A hint for a word that is not known: its nearest neighbours, else `otherwise`, else all words."""
+    words = list(known)
+    found = difflib.get_close_matches(word, words, n=2, cutoff=0.6)
+    return f"did you mean {' or '.join(found)}?" if found else otherwise or "known: " + ", ".join(words)
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """The content of a TOML file; UsageError says where it is malformed."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: byte {error.start} is not UTF-8 text", "TOML files are UTF-8") from None
+    except OSError as error:
+        raise UsageError(f"{path}: the {what} cannot be read: {error.strerror}", "name a readable TOML file") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not valid TOML: {error}", "see https://toml.io for the rules") from None
+    except RecursionError:
+        raise UsageError(f"{path}: nested too deeply to be a {what}") from None
+
+
+class Table:
+    """A table and its place (`mine.toml: grid 2`). Keys are taken one by one; `end` refuses those that are left."""
+
+    def __init__(self, place: str, values: object) -> None:
+        self.place = place
+        if not isinstance(values, dict):
+            raise UsageError(f"{place}: must be a table, not {values!r}")
+        self._values: dict[str, Any] = dict(values)
+        self._known: list[str] = []
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def error(self, key: str, reason: str, hint: str = "") -> UsageError:
+        """The error of one key."""
+        return UsageError(f"{self.place}: {key} {reason}", hint)
+
+    def take(self, key: str) -> Any:
+        """The raw value, None where there is none."""
+        self._known.append(key)
+        return self._values.pop(key, None)
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """A text; without a default it must be there and not be empty."""
+        value = self.take(key)
+        if value is None and default is not None:
+            return default
+        if not isinstance(value, str) or (default is None and not value.strip()):
+            raise self.error(key, "is missing" if value is None else f"must be a text, not {value!r}")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of texts (numbers are read as texts, one text is a list of one); empty where there is none."""
+        value = self.take(key)
+        if value is None:
+            return ()
+        items = value if isinstance(value, list) else [value]
+        for item in items:
+            if not isinstance(item, (str, int)) or isinstance(item, bool):
+                raise self.error(key, f"must be a list of texts, but holds {item!r}")
+        return tuple(str(item) for item in items)
+
+    def whole(self, key: str, default: int | None = None) -> int:
+        """A whole number above zero."""
+        value = self.take(key)
+        if value is None and default is not None:
+            return default
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**31:
+            raise self.error(key, "is missing" if value is None else f"must be a whole number above zero, not {value!r}")
+        return value
+
+    def wholes(self, key: str) -> tuple[int, ...]:
+        """A list of whole numbers above zero; empty where there is none."""
+        value = self.take(key)
+        items = [] if value is None else value
+        if not isinstance(items, list) or any(not isinstance(i, int) or isinstance(i, bool) or not 0 < i < 2**31 for i in items):
+            raise self.error(key, f"must be a list of whole numbers above zero, not {value!r}")
+        return tuple(items)
+
+    def truth(self, key: str) -> bool:
+        """True or false; false where there is none."""
+        value = self.take(key)
+        if value is not None and not isinstance(value, bool):
+            raise self.error(key, f"must be true or false, not {value!r}")
+        return bool(value)
+
+    def tables(self, key: str) -> list[Table]:
+        """A list of tables, each with its place."""
+        value = self.take(key)
+        if value is not None and not isinstance(value, list):
+            raise self.error(key, f"must be a list of tables, [[{key}]]")
+        return [Table(f"{self.place}: {key} {number}", item) for number, item in enumerate(value or [], 1)]
+
+    def named(self, key: str) -> dict[str, Table]:
+        """Tables by name."""
+        value = self.take(key)
+        if value is not None and not isinstance(value, dict):
+            raise self.error(key, f"must be tables, [{key}.NAME]")
+        return {name: Table(f"{self.place}: {key}.{name}", item) for name, item in (value or {}).items()}
+
+    def schema(self, newest: int) -> None:
+        """The file's schema must be one that is known."""
+        value = self.take("schema")
+        if value != newest or isinstance(value, bool):
+            raise self.error("schema", "is missing" if value is None else f"is {value!r}, but this mmbench reads {newest}", f"write schema = {newest}")
+
+    def end(self) -> None:
+        """Nothing may be left."""
+        for key in self._values:
+            raise UsageError(f"{self.place}: there is no key '{key}'", near(key, self._known))

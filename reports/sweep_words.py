@@ -1,0 +1,237 @@
+"""Say in words what a sweep found: what the screen, the Markdown tables and the JUnit file all say alike.
+
+Nothing here is made harmless for a terminal or a page: whoever shows it does that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..configs.cases import Case, Status
+from ..configs.sweepdoc import SweepDocument, SweepKernel, SweepRow
+from ..configs.sweeplog import Missing
+from ..configs.units import duration_words, pretty, size_words
+from .numbers import figure, percent
+from .sweep_rows import FAILED, CellRows, fused_gains
+from .verdicts import grouped
+
+_GIGA = 1e-9
+
+
+def case_words(case: Case) -> str:
+    """What distinguishes a case from others of its data type: `128x768x768 +bias t2 cold`; one thread and hot caches go without saying."""
+    return " ".join(filter(None, (case.shape, condition_words(case))))
+
+
+def condition_words(case: Case) -> str:
+    """The same without the shape."""
+    words = []
+    if (case.alpha, case.beta) != (1.0, 0.0):
+        words.append(f"a={case.alpha:g},b={case.beta:g}")
+    if case.epilogue:
+        words.append(f"+{case.epilogue}")
+    if case.threads != 1:
+        words.append(f"t{case.threads}")
+    if case.temperature != "hot":
+        words.append(case.temperature)
+    return " ".join(words)
+
+
+def rate_unit(case: Case) -> str:
+    """GOP/s where the result is an integer, GFLOP/s elsewhere."""
+    return "GOP/s" if case.mix.integer else "GFLOP/s"
+
+
+def time_words(row: SweepRow) -> str:
+    """`1.23 ms`; empty without a time."""
+    return pretty(row.time_s, "s") if row.timed else ""
+
+
+def precision_words(row: SweepRow) -> str:
+    """`±0.4 %`: the larger distance to an end of the interval, over the time."""
+    share = relative_width(row)
+    return percent(share) if share is not None else ""
+
+
+def relative_width(row: SweepRow) -> float | None:
+    """That share; None without a time."""
+    if not row.timed:
+        return None
+    share = max(row.high_s - row.time_s, row.time_s - row.low_s) / row.time_s
+    return share if math.isfinite(share) else None
+
+
+def rate_words(row: SweepRow) -> str:
+    """Billions of operations a second."""
+    return figure(row.rate * _GIGA) if row.timed else ""
+
+
+def share_words(share: float) -> str:
+    """`91 %` of the roof; `!` marks what is above it. Empty where it is unknown."""
+    if not math.isfinite(share):
+        return ""
+    shown = f"{100 * share:.0f} %" if share >= 0.095 else f"{100 * share:.1f} %"
+    return f"!{shown}" if share > 1.005 else shown
+
+
+def ratio_words(row: SweepRow) -> str:
+    """`1.08x` the time of the fastest."""
+    return f"{figure(row.ratio) if row.ratio < 1000 else '1000+'}x" if row.timed else ""
+
+
+def next_best(cell: CellRows, names: dict[str, str]) -> str:
+    """The second fastest with its ratio; why there is none where nobody was right."""
+    timed = cell.timed
+    if len(timed) > 1:
+        return f"{names.get(timed[1].kernel, timed[1].kernel)} {ratio_words(timed[1])}"
+    if timed:
+        return "alone"
+    return ", ".join(f"{count} {status}" for status, count in Counter(row.status.value for row in cell.rows).items())
+
+
+def short(document: SweepDocument) -> dict[str, str]:
+    """Kernel to the name to show."""
+    return {kernel.kernel: kernel.name for kernel in document.kernels}
+
+
+def compared(document: SweepDocument) -> list[SweepKernel]:
+    """Kernels in falling order of the cells they serve; those with an epilogue in a pass of its own are no libraries of their own."""
+    kernels = [k for k in document.kernels if "-unfused" not in k.kernel]
+    return sorted(kernels, key=lambda k: (-k.served, -k.near, k.name))
+
+
+def fragmentation(document: SweepDocument) -> str:
+    """Of how many cells each kernel serves, and in how many it is within 5 % of the fastest."""
+    if not document.cells:
+        return "no cells"
+    parts = []
+    for i, k in enumerate(compared(document)):
+        parts.append(f"{k.name} serves {k.served} (best or within 5 % in {k.near})" if i == 0 else f"{k.name} {k.served} ({k.near})")
+    done = "" if document.measured == document.cells else f" ({document.measured} measured)"
+    cells = "1 cell" if document.cells == 1 else f"{document.cells} cells"
+    return f"of {cells}{done}: {', '.join(parts) or 'no kernel took part'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Cells in which a kernel failed in one way: the first with its words, and how many more."""
+
+    status: Status
+    kernel: str
+    words: str
+    first: SweepRow
+    cells: int
+
+
+def failures(document: SweepDocument) -> list[Failure]:
+    """WRONG first, then CRASHED and TIMEOUT; one entry for each kernel, data type and kind of failure."""
+    groups: dict[tuple[Status, str, str, str], list[SweepRow]] = {}
+    for row in document.rows:
+        if row.status in FAILED:
+            check = row.check
+            kind = f"{check.failed}|{check.cause}" if check and not check.passed else row.reason
+            groups.setdefault((row.status, row.kernel, row.case.dtype if row.status is Status.WRONG else "", kind), []).append(row)
+    found = [Failure(status, kernel, failure_words(rows[0]), rows[0], len(rows)) for (status, kernel, _, _), rows in groups.items()]
+    return sorted(found, key=lambda f: (FAILED.index(f.status), f.kernel, f.first.case.dtype))
+
+
+def failure_words(row: SweepRow) -> str:
+    """What went wrong: the part of the gate, the first differing element, the likely cause."""
+    check = row.check
+    if check is None or check.passed:
+        return row.reason or "no reason was given"
+    words = [f"{check.failed or 'the check'} failed"]
+    if check.where:
+        words.append(f"first at {check.where}")
+    if check.cause:
+        words.append(f"likely {check.cause}")
+    return "; ".join(words)
+
+
+def fused_words(document: SweepDocument) -> str:
+    """How much faster each kernel is that fuses its epilogue, against itself without; empty where none ran both ways."""
+    names = short(document)
+    parts = []
+    for g in fused_gains(document):
+        span = f"{figure(g.least)} to {figure(g.most)} in {g.cells} cells" if g.cells > 1 else "1 cell"
+        parts.append(f"{names.get(g.kernel, g.kernel)} {figure(g.gain)}x ({span})")
+    return f"fused epilogue against one in a pass of its own: {', '.join(parts)}" if parts else ""
+
+
+def kernel_words(kernel: SweepKernel) -> str:
+    """`OpenBLAS 0.3.29, core SkylakeX, pthreads, 35 MiB on disk`."""
+    parts = [" ".join(filter(None, (kernel.title or kernel.name, kernel.library_version)))]
+    if kernel.kind == "own":
+        parts = [f"{kernel.title or 'our own'}, version {kernel.version}"]
+    parts += [f"core {kernel.core}"] if kernel.core else []
+    parts += [kernel.threading] if kernel.threading else []
+    parts += [f"{size_words(kernel.size_bytes)} on disk"] if kernel.size_bytes > 0 else []
+    parts += ["timed from Python"] if kernel.kind == "framework" else []
+    return ", ".join(parts)
+
+
+def absent_words(missing: Missing) -> str:
+    """Why a library is not here, and the command that brings it."""
+    return f"{missing.reason or 'not found'}" + (f"; to bring it: {missing.bring}" if missing.bring else "")
+
+
+def warnings(document: SweepDocument) -> list[tuple[str, str]]:
+    """(subjects, sentence) for what a reader must know: overrides, what libraries and rows warn of, rates above the roof, noise, notes."""
+    names = short(document)
+    found: list[tuple[str, str]] = []
+    readers: dict[str, list[str]] = {}
+    for kernel in document.kernels:
+        found += [(kernel.name, each) for each in kernel.warnings]
+        if kernel.problem:
+            found.append((kernel.name, f"could not be opened: {kernel.problem}"))
+        for each in kernel.overrides:
+            if not any(each in told for told in kernel.warnings):
+                readers.setdefault(each, []).append(kernel.name)
+    found += [(each, f"set in the environment, read by {', '.join(who)}") for each, who in readers.items()]
+    told_rows = Counter((names.get(row.kernel, row.kernel), text) for row in document.rows for text in row.warnings)
+    found += [(name, text + (f" ({count} cells)" if count > 1 else "")) for (name, text), count in told_rows.items()]
+    return [*grouped(found), *_row_warnings(document, names), *(("", note) for note in document.notes)]
+
+
+def _row_warnings(document: SweepDocument, names: dict[str, str]) -> Iterable[tuple[str, str]]:
+    above = [row for row in document.rows if row.roof_share > 1.005]
+    if above:
+        worst = max(above, key=lambda r: r.roof_share)
+        words = f"{len(above)} rows are above their roof, most of all {names.get(worst.kernel, worst.kernel)} in {worst.cell}"
+        yield (
+            "",
+            f"{words} ({share_words(worst.roof_share)[1:]}): an error of roof, clock or level, not a win; see mmbench explain roof-share",
+        )
+    noisy = Counter(names.get(row.kernel, row.kernel) for row in document.rows if row.status is Status.NOISY)
+    if noisy:
+        words = ", ".join(f"{name} in {count}" for name, count in noisy.most_common())
+        yield "", f"not known to ±{100 * document.precision:.3g} %, as was asked: {words} cells; the intervals say how well each is known"
+
+
+def skip_words(document: SweepDocument) -> list[tuple[str, str]]:
+    """(kernels, reason) with the number of cells, for what was not asked or declined."""
+    names = short(document)
+    reasons: dict[str, list[str]] = {}
+    for skip in document.skips:
+        reasons.setdefault(skip.reason, []).append(f"{names.get(skip.kernel, skip.kernel)} in {skip.cells}")
+    return [(", ".join(who), reason) for reason, who in reasons.items()]
+
+
+def end_words(document: SweepDocument) -> str:
+    """How long it took and where the time went: `48 s: 83 % sampling, 8 % proving`."""
+    if not math.isfinite(document.wall_s) or document.wall_s <= 0:
+        return ""
+    parts = sorted(document.parts_s.items(), key=lambda p: -p[1])
+    shares = [f"{100 * time_s / document.wall_s:.0f} % {name}" for name, time_s in parts if time_s >= 0.005 * document.wall_s]
+    return f"{duration_words(document.wall_s)}: {', '.join(shares)}" if shares else duration_words(document.wall_s)
+
+
+def unfinished_words(document: SweepDocument) -> str:
+    """Empty for a finished sweep, else why it ended and how to go on."""
+    if document.finished:
+        return ""
+    reason = document.end_reason or "no reason was given"
+    return f"not finished: {reason}; go on with: mmbench sweep --resume {document.run_id}"
