@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from .cases import BATCHES, LAYOUTS, Case
+from .dtypes import MIXES
 from .errors import UsageError
 
 LARGEST = 2**31 - 1
 MOST_ALTERNATIVES = 10_000  # of one word with braces: a slip of the hand shall not fill the memory
-_LEADS = ("lda", "ldb", "ldc")
+LEADS = ("lda", "ldb", "ldc")
 _FORM = "write MxNxK such as 128x768x768, 12*128x128x64:nt or 1024; see `mmbench explain shapes`"
 
 
@@ -50,17 +51,11 @@ class Shape:
         """Arithmetic operations, 2·m·n·k a problem."""
         return 2 * self.m * self.n * self.k * self.batch
 
-    def case(self, dtype: str = "f32", **more: Any) -> Case:
-        """The case of this shape; `more` are other fields of `Case`. A layout given there wins over that of the shape."""
-        base = Case(self.m, self.n, self.k, dtype, **more)
-        layout = more.get("layout") or self.layout or ("nt" if base.mix.packed else "nn")
-        return Case(
-            **{
-                **{name: getattr(base, name) for name in ("m", "n", "k", "dtype", "alpha", "beta", "epilogue", "threads", "temperature", "op")},
-                **{name: getattr(self, name) for name in ("batch", "batch_kind", *_LEADS)},
-                "layout": layout,
-            }
-        )
+    def case(self, dtype: str = "f32", layout: str = "", **more: Any) -> Case:
+        """The case of this shape; a `layout` given here wins over the shape's own. `more` are other fields of `Case`."""
+        layout = layout or self.layout or ("nt" if MIXES[dtype].packed else "nn")
+        leads = {name: getattr(self, name) for name in LEADS}
+        return Case(self.m, self.n, self.k, dtype, layout, self.batch, self.batch_kind, **leads, **more)
 
 
 def parse_shape(text: str) -> Shape:
@@ -114,7 +109,7 @@ def _leads(at: _Cursor) -> dict[str, int]:
         return leads
     while True:
         place = at.place
-        name = at.word(_LEADS, "leading dimension")
+        name = at.word(LEADS, "leading dimension")
         if name in leads:
             raise at.error(f"{name} is given twice", place)
         if not at.take("="):
