@@ -1,18 +1,25 @@
-"""List what there is: probes, targets, instruction sets, chips with published figures, stored machines and runs."""
+"""List what there is: probes, kernels, libraries, data types, presets, targets, instruction sets, chips, stored machines and runs."""
 
 from __future__ import annotations
 
+import platform
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..configs.codec import encode
+from ..configs.errors import MmbenchError
 from ..configs.store import list_machines, list_runs
+from ..configs.units import size_words
 from . import console
 from .state import State, json_option, pass_state, results_option
 from .words import not_known
+
+if TYPE_CHECKING:
+    from ..kernels.vendor.library import Found, Library
 
 LIST_SCHEMA = 1
 Rows = list[dict[str, Any]]
@@ -80,9 +87,111 @@ def _runs(results: Path) -> Rows:
     return [{**encode(r), "path": str(r.path)} for r in list_runs(results)]
 
 
+def _kernels(_results: Path) -> Rows:
+    from ..kernels.registry import own_kernels
+    from ..kernels.vendor.library import libraries
+
+    rows: Rows = [
+        {"name": name, "kind": "own", "version": k.version, "title": k.title, "source": k.source} for name, k in own_kernels().items()
+    ]
+    for library in libraries().values():
+        copies, _ = _copies(library)
+        for found in copies:
+            versions = {"version": library.version, "package_version": found.package_version}
+            about = {"kind": library.kind, "title": _library_title(library, found), "source": library.source, "path": found.path}
+            rows.append({"name": found.spec, **about, **versions})
+            if library.unfused:
+                title = f"{library.title}, an epilogue in a pass of its own"
+                rows.append({"name": f"{found.library}-unfused@{found.origin}", **about, **versions, "title": title})
+    return rows
+
+
+def _library_title(library: Library, found: Found) -> str:
+    """The library and the package that it came with: NumPy's version is not that of the OpenBLAS in it."""
+    return library.title + (f" (of {found.origin} {found.package_version})" if found.package_version else "")
+
+
+def _copies(library: Library) -> tuple[Sequence[Found], str]:
+    """(the copies on this machine, why they cannot be looked for); a broken installation must not hide the other libraries."""
+    try:
+        return library.find(), ""
+    except (MmbenchError, OSError, ValueError) as error:
+        return (), f"could not be looked for: {error}"
+
+
+def _vendors(_results: Path) -> Rows:
+    from ..kernels.vendor.library import libraries
+
+    rows: Rows = []
+    for library in libraries().values():
+        copies, problem = _copies(library)
+        for found in copies:
+            rows.append(
+                {
+                    "name": found.spec,
+                    "state": "found",
+                    "version": found.package_version,
+                    "size": _file_size(found.path),
+                    "licence": library.licence,
+                    "path": found.path,
+                    "where": found.path or "a Python package",
+                    **_about(library),
+                }
+            )
+        if not copies:
+            why = problem or _not_here(library)
+            where = why or f"to bring it: {library.bring}"
+            rows.append(
+                {"name": library.name, "state": "absent", "licence": library.licence, "reason": why, "where": where, **_about(library)}
+            )
+    return rows
+
+
+def _about(library: Library) -> dict[str, Any]:
+    return {"title": library.title, "kind": library.kind, "bring": library.bring, "platforms": list(library.platforms)}
+
+
+def _not_here(library: Library) -> str:
+    """Empty, or where else the library exists."""
+    here = {platform.machine().lower(), *(("macos",) if sys.platform == "darwin" else ())}
+    if not library.platforms or here & {name.lower() for name in library.platforms}:
+        return ""
+    return f"exists for {', '.join(library.platforms)}, not for {platform.machine()}"
+
+
+def _file_size(path: str) -> str:
+    """Of the library's own file; what it needs besides is known once it is loaded."""
+    try:
+        return size_words(Path(path).stat().st_size) if path else ""
+    except OSError as error:
+        return error.strerror or "unreadable"
+
+
+def _dtypes(_results: Path) -> Rows:
+    from ..configs.dtypes import MIXES
+
+    def scaled(element: str, group: int, scale: str) -> str:
+        return element + (f" ({scale} a row)" if group < 0 else f" ({scale} for {group})" if scale else "")
+
+    return [
+        {
+            "name": m.name,
+            "A": scaled(m.a, m.group_a, m.scale_a),
+            "B": scaled(m.b, m.group_b, m.scale_b),
+            "sum": m.acc,
+            "C": m.c,
+            "summary": m.summary,
+        }
+        for m in MIXES.values()
+    ]
+
+
 # kind -> (what it lists, the columns of its table, how the rows are found)
 KINDS: dict[str, tuple[str, Sequence[str], Callable[[Path], Rows]]] = {
     "probes": ("what `mmbench probe` measures, in order (seconds: quick/default/deep)", ("name", "seconds", "summary"), _probes),
+    "kernels": ("kernels that can take part in a sweep: our own, and libraries found here", ("name", "kind", "version", "title"), _kernels),
+    "vendors": ("libraries: those found here, and how to bring the others", ("name", "version", "size", "licence", "where"), _vendors),
+    "dtypes": ("data types of a product: what it reads, sums in and gives", ("name", "A", "B", "sum", "C", "summary"), _dtypes),
     "targets": ("chips that code can be emitted for", ("name", "arch", "cpu"), _targets),
     "isas": ("vector and matrix units that are tried, of every architecture", ("name", "arch", "bits", "operations", "dtypes"), _isas),
     "chips": ("core designs with published figures, each with its source", ("name", "vendor", "title"), _chips),
@@ -97,7 +206,7 @@ KINDS: dict[str, tuple[str, Sequence[str], Callable[[Path], Rows]]] = {
 @results_option
 @pass_state
 def list_(state: State, kind: str, as_json: bool) -> None:
-    """List probes, targets, ISAs, chips, stored machines or runs.
+    """List kernels, libraries, data types, presets, probes, stored runs…
 
     Without a KIND: the kinds there are.
     """

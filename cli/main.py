@@ -23,9 +23,10 @@ from .words import not_known
 # name -> (module of this package : attribute, the first line of its help)
 COMMANDS: dict[str, tuple[str, str]] = {
     "probe": ("probe:probe", "Measure this machine: caches, bandwidths, SIMD and matrix units."),
+    "sweep": ("sweep:sweep", "Run every kernel over shapes and data types, proven right, then timed."),
     "doctor": ("doctor:doctor", "Say whether a measurement here, now, can be trusted, and what to change."),
     "show": ("show:show", "Show a stored machine or run again."),
-    "list": ("listing:list_", "List probes, targets, ISAs, chips, stored machines or runs."),
+    "list": ("listing:list_", "List kernels, libraries, data types, presets, probes, stored runs…"),
     "explain": ("explain:explain", "Explain a number, a word or a method in plain words."),
     "emit": ("emit:emit", "Print the code of a kernel for this chip or any other."),
     "export": ("export:export", "Write a stored machine as JSON or CSV."),
@@ -141,7 +142,7 @@ def _colour_word(_ctx: click.Context, _parameter: click.Parameter, value: bool |
 def cli(ctx: click.Context, results: str | None, color: str | None, ascii_: bool | None) -> None:
     """Tell the truth about a machine and about the kernels that run on it.
 
-    Answers go to standard output, everything else to standard error. Start with `mmbench doctor`, then `mmbench probe`.
+    Answers go to standard output, everything else to standard error. Start with `mmbench doctor`, then `mmbench probe`, then `mmbench sweep`.
     """
     given: MutableMapping[str, str | bool | None] = {"results": results, "color": color, "ascii": ascii_}
     ctx.obj = State({name: value for name, value in given.items() if value is not None})

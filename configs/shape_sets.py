@@ -19,11 +19,12 @@
     contexts = []                         # tokens that attention reads in decode
     part = []                             # further shapes, as in a set
 
-A shape is chosen by the set's name (`bert-base`), and by tags joined with + (`llama-3-8b:decode+up`): all of them must fit.
+A shape is chosen by the set's name (`bert-base`, or a pattern, `llama-*`), and by tags joined with + (`llama-3-8b:decode+up`): all of them must fit.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import functools
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ _FOLDER = Path(__file__).parent / "presets" / "shapes"
 
 @dataclass(frozen=True, slots=True)
 class ShapeSet:
-    """Shapes that belong together, each once. `source` says where they were taken from."""
+    """Shapes that belong together. `source` says where they were taken from. One shape may occur several times, with different origins."""
 
     name: str
     title: str
@@ -52,14 +53,14 @@ class ShapeSet:
         return tuple(dict.fromkeys(tag for shape in self.shapes for tag in sorted(shape.tags)))
 
     def chosen(self, tags: tuple[str, ...]) -> tuple[NamedShape, ...]:
-        """The shapes that have all these tags; UsageError for a tag that none has, and where none has them all."""
+        """The shapes that have all these tags, each once with its first origin; UsageError for a tag that none has, and where none has them all."""
         for tag in tags:
             if tag not in self.tags:
                 raise UsageError(f"shape set '{self.name}' has no tag '{tag}'", near(tag, self.tags))
-        found = tuple(s for s in self.shapes if set(tags) <= s.tags)
+        found = {s.shape: s for s in reversed(self.shapes) if set(tags) <= s.tags}
         if not found:
             raise UsageError(f"no shape of '{self.name}' has the tags {' and '.join(tags)} together", "tags joined by + must all fit")
-        return found
+        return tuple(reversed(found.values()))
 
 
 def read_shape_sets(path: Path) -> dict[str, ShapeSet]:
@@ -84,7 +85,7 @@ def _made(name: str, table: Table, title: str, derived: list[NamedShape]) -> Sha
     table.end()
     if not shapes:
         raise UsageError(f"{table.place}: it has no shapes")
-    return ShapeSet(name, title, source, tuple(_once(shapes)))
+    return ShapeSet(name, title, source, tuple(shapes))
 
 
 def _part(title: str, table: Table) -> list[NamedShape]:
@@ -98,16 +99,6 @@ def _part(title: str, table: Table) -> list[NamedShape]:
             raise UsageError(f"{table.place}: {error.message}", error.hint) from None
     table.end()
     return found
-
-
-def _once(shapes: list[NamedShape]) -> list[NamedShape]:
-    """Each shape once: the first origin stays, tags come together."""
-    found: dict[object, NamedShape] = {}
-    for item in shapes:
-        first = found.setdefault(item.shape, item)
-        if first is not item:
-            found[item.shape] = NamedShape(first.shape, first.origin, first.tags | item.tags)
-    return list(found.values())
 
 
 @functools.cache
@@ -130,8 +121,17 @@ def shapes_of(word: str, origin: str) -> list[NamedShape]:
             found += [NamedShape(shape, origin, frozenset()) for shape in parse_shapes(text)]
             continue
         name, _, tags = text.partition(":")
-        known = shape_sets()
-        if name not in known:
-            raise UsageError(f"there is no shape set '{name}', and it is no shape MxNxK either", near(name, known, "see `mmbench list presets`"))
-        found += known[name].chosen(tuple(filter(None, tags.split("+"))))
+        found += _from_sets(name, tuple(filter(None, tags.split("+"))))
     return found
+
+
+def _from_sets(name: str, tags: tuple[str, ...]) -> list[NamedShape]:
+    """The shapes of a set, or of all sets that fit a pattern (`llama-*`, `*`) and know the tags."""
+    known = shape_sets()
+    names = [name] if name in known else fnmatch.filter(known, name) if "*" in name else []
+    if not names:
+        raise UsageError(f"there is no shape set '{name}', and it is no shape MxNxK either", near(name, known, "see `mmbench list presets`"))
+    if len(names) > 1:
+        knowing = [n for n in names if set(tags) <= set(known[n].tags)]
+        names = [n for n in knowing if any(set(tags) <= shape.tags for shape in known[n].shapes)] or names[:1]
+    return [shape for n in names for shape in known[n].chosen(tags)]

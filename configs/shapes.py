@@ -99,8 +99,8 @@ def lead_problem(case: Case) -> str:
 
 
 def looks_like_shape(word: str) -> bool:
-    """Whether a word is meant as a shape, not as the name of a shape set: names begin with a letter."""
-    return not re.match(r"[A-Za-z]", word)
+    """Whether a word is meant as a shape, not as the name of a shape set: names begin with a letter, patterns of them with *."""
+    return not re.match(r"[A-Za-z*]", word)
 
 
 def _leads(at: _Cursor) -> dict[str, int]:
@@ -223,7 +223,7 @@ def _repeated(word: str, text: str) -> str:
     if "x=" not in text:
         return text
     sizes = text.partition("[")[0].rpartition("*")[2].split("x")
-    for place, name in re.findall(r"x(=)([a-z]*)", text.partition("[")[0]):
+    for place, name in re.findall(r"x(=)([^x:/]*)", text.partition("[")[0]):
         index = {"m": 0, "n": 1}.get(name, len(sizes))
         repeated = re.match(r"[0-9]+", sizes[index]) if index < len(sizes) else None
         if repeated is None:

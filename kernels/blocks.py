@@ -1,14 +1,14 @@
 """Choose block sizes of a packed product from the caches as they were measured, never as they are claimed.
 
-The tile walks a panel of B (kc × nr) that lies in the second cache and is fetched ahead of use, and panels of A (mr × kc) that stream past it:
+The tile walks a panel of B (kc × nr) that lies in the second cache and is fetched ahead of use; panels of A (mr × kc) stream past it:
 
     kc   a panel of B takes a quarter of the second cache (and no less than what the first cache's half would hold)
     mc   rows of A that one panel of B meets before the next: twice the second cache
     nc   a block of B takes an eighth of this core's share of the third cache, or half of the second where there is none
     stripe  rows of A packed at once, so many that their part of C stays in the third cache between two blocks of k
 
-This is not the model of Low et al. (ACM TOMS 43(2), 2016), which keeps B's panel in the first cache: measured on Zen 5 (48 KiB, 1 MiB, 32 MiB;
-op/cycle of 63.6 for f32 and 31.8 for f64, interleaved in one run, tile 6 × 4 vectors):
+This is not the model of Low et al. (ACM TOMS 43(2), 2016), which keeps B's panel in the first cache. Measured on Zen 5 (48 KiB, 1 MiB,
+32 MiB; op/cycle of 63.6 for f32 and 31.8 for f64, interleaved in one run, tile 6 × 4 vectors):
 
     kc, B's panel       f32 2048³   f64 2048³   f64 1024³
     256,  64 KiB           58.1        27.0        29.1

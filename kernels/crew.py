@@ -1,8 +1,8 @@
 """Keep threads that wait in machine code for their part of a product: no Python, no lock and no system call while they are needed often.
 
 The calling thread does part 0 and starts the others by raising a generation number; they spin on it for about a millisecond, then sleep 50
-microseconds at a time. Each part is a function `part(arguments, state)` of the product's module, with a state record a thread. A crew lives as long as
-its process; its threads are pinned, one a CPU, from the last CPU downwards, the calling thread excepted.
+microseconds at a time. Each part is a function `part(arguments, state)` of the product's module, with a state record a thread. A crew
+lives as long as its process; its threads are pinned, one a CPU, the calling thread excepted.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Crew:
         start = -(self._control.ctypes.data // 8) % 8  # on a line of its own
         self._place: NDArray[np.int64] = self._control[start : start + 64]
         libc = ctypes.CDLL(None)
-        self._place[_USLEEP] = ctypes.cast(libc.usleep, ctypes.c_void_p).value
+        self._place[_USLEEP] = ctypes.cast(libc.usleep, ctypes.c_void_p).value or 0
         member = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(self._code.address("member"))
         control = self._place.ctypes.data
         places = [cpu for cpu in cpus if cpu != cpus[-1]] or list(cpus)

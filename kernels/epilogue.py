@@ -13,7 +13,7 @@ from .emit.writer import Writer
 
 
 def separate_epilogue(case: Case) -> tuple[int, object]:
-    """(address of `void epilogue(int64_t *arguments)`, what keeps it alive): the case's steps over C in place, all problems of the batch."""
+    """(address of `void epilogue(int64_t *arguments)`, what keeps it alive): the case's steps over C in place, all problems."""
     code = _compiled(case.dtype, case.steps)
     return code.address("epilogue"), code
 
@@ -36,4 +36,4 @@ def epilogue_ir(dtype: str, steps: tuple[str, ...]) -> str:
         own = w.let(f"inttoptr i64 {w.add(residual, w.sub(place, first))} to ptr")
         c = w.let(f"inttoptr i64 {place} to ptr")
         w.call("finish", [("ptr", c), ("i64", ldc), ("ptr", c), ("i64", ldc), ("i64", rows), ("i64", columns), ("ptr", bias), ("ptr", own)])
-    return w.text() + finish_ir(MIXES[dtype], steps, stored=True)
+    return w.text() + finish_ir(MIXES[dtype], steps, stored=True, in_place=True)

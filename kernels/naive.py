@@ -15,7 +15,7 @@ import numpy as np
 from ..configs.cases import Case, Variant
 from ..configs.dtypes import MIXES
 from .abi import SLOT_COUNT, Slot
-from .compiled import Compiled, Elements, compiled, memory, numba, state_of
+from .compiled import Compiled, Elements, compiled, ir_of, memory, numba, state_of
 from .host import Host
 from .registry import Prepared, kernel
 
@@ -49,7 +49,12 @@ class Naive:
 @functools.cache
 def loops(dtype: str, steps: tuple[str, ...]) -> Compiled:
     """The compiled loops for one data type and epilogue."""
-    return compiled(_product(Elements.of(MIXES[dtype], steps)))
+    return compiled(f"naive {dtype} {'+'.join(steps)}", lambda: _product(Elements.of(MIXES[dtype], steps)))
+
+
+def product_ir(dtype: str, steps: tuple[str, ...] = ()) -> str:
+    """LLVM IR of the loops, as numba gives it."""
+    return ir_of(_product(Elements.of(MIXES[dtype], steps)))
 
 
 def _product(types: Elements) -> Any:

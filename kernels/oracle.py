@@ -97,7 +97,8 @@ def expected(operands: Operands, problem: int, rows: Array, columns: Array, c_be
     case, mix = operands.case, operands.case.mix
     if case.alpha == 0 or case.k == 0:
         shape = (len(rows), len(columns))
-        values, weights = np.zeros(shape, dtype=np.int64 if mix.integer else np.float64), np.zeros(shape)
+        values: Array = np.zeros(shape, dtype=np.int64 if mix.integer else np.float64)
+        weights: Array = np.zeros(shape)
     else:
         a, b = rows_of_a(operands, problem, rows), columns_of_b(operands, problem, columns)
         if a.dtype == np.int64 and b.dtype == np.int64:

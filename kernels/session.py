@@ -45,6 +45,7 @@ class _Ready:
     sets: list[Operands]
     turns: MachineTurns | PythonTurns
     watch: ProcessWatch
+    calls: int = 0
 
 
 @dataclass(slots=True)
@@ -101,12 +102,10 @@ def prepare_case(arguments: Mapping[str, Any], _progress: Progress) -> Any:
     session.ready = None
     case = decode(Case, arguments["case"])
     _use_cpus(session, case)
-    watch = ProcessWatch()
     operands = Operands(case, "integers", seed=int(arguments["seed"]), timing=True)
     began = time.perf_counter()
     try:
         prepared = session.prepare(case)
-        watch.begin()
         call(prepared, operands)
     except NotPossibleError as error:
         return _ended(session, Status.SKIPPED, error.message)
@@ -120,6 +119,7 @@ def prepare_case(arguments: Mapping[str, Any], _progress: Progress) -> Any:
         return {**answer, "status": Status.WRONG.value, "reason": _why(check), "check": encode(check)}
     sets = [operands, *_colder(session, case, prepared, operands)]
     turns = _turns(prepared, sets)
+    watch = ProcessWatch()
     session.ready = _Ready(case, prepared, sets, turns, watch)
     return {
         **answer,
@@ -136,6 +136,7 @@ def take_turn(arguments: Mapping[str, Any], _progress: Progress) -> Any:
     ready = _SESSION[0].ready
     assert ready is not None
     turn = ready.turns.take(float(arguments["turn_s"]))
+    ready.calls += sum(turn.calls)
     return {name: getattr(turn, name) for name in ("calls", "time_s", "clock_hz", "at_s", "dirty", "wall_s")}
 
 
@@ -146,7 +147,7 @@ def finish_case(_arguments: Mapping[str, Any], _progress: Progress) -> Any:
     if ready is None:
         return {"problem": "", "warnings": []}
     problem = next(filter(None, (operands.damage() for operands in ready.sets)), "")
-    return {"problem": problem, "warnings": list(ready.watch.findings(ready.case.threads))}
+    return {"problem": problem, "warnings": ready.watch.findings(ready.case.threads, ready.calls)}
 
 
 def _ended(session: _Session, status: Status, reason: str) -> dict[str, Any]:

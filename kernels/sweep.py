@@ -11,6 +11,7 @@ written is never measured again by a resumed sweep.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -75,9 +76,10 @@ class _Entry:
 
     @property
     def each_s(self) -> list[float]:
-        """Seconds a call, of the undisturbed samples (of all, where none is)."""
+        """Seconds a call, of the undisturbed samples (of all, where those are too few)."""
         pairs = [(t / n, d) for t, n, d in zip(self.samples["time_s"], self.samples["calls"], self.samples["dirty"], strict=True) if t > 0]
-        return [s for s, d in pairs if not d] or [s for s, _ in pairs]
+        clean = [s for s, d in pairs if not d]
+        return clean if len(clean) >= _LEAST_SAMPLES else [s for s, _ in pairs]
 
     def spread(self) -> float:
         """Half-width of the interval over the median; infinite below the least number of samples."""
@@ -163,8 +165,12 @@ def _skipped(plan: SweepPlan) -> set[tuple[int, str]]:
 def _open_all(sweep: _Sweep, names: Iterable[str]) -> None:
     """Start the workers, two at a time: nothing is timed yet."""
     since = time.monotonic()
+    needed = [sweep.entries[name] for name in names]
+    for entry in needed:
+        with contextlib.suppress(WorkerError):  # `_open` meets it again and says it
+            entry.worker.start()
     with ThreadPoolExecutor(max_workers=2) as pool:
-        for info in pool.map(lambda name: _open(sweep, sweep.entries[name]), names):
+        for info in pool.map(lambda entry: _open(sweep, entry), needed):
             sweep.writer.append("opened", info)
             sweep.watch.opened(info)
     sweep.spend("starting", since)
@@ -230,7 +236,7 @@ def _prepare(sweep: _Sweep, cell: Cell, entry: _Entry) -> bool:
         _write(sweep, cell, entry, Status.CRASHED, reason=f"left out: it failed in {entry.crashes} cells in a row")
         return False
     try:
-        if entry.opened is None or entry.opened.problem or not entry.worker.pid:
+        if entry.opened is None or entry.opened.problem or not entry.worker.alive:
             opened = _open(sweep, entry)
             if opened.problem:
                 raise WorkerError(opened.problem)

@@ -10,6 +10,7 @@ shapes of a data type and epilogue, and a new shape compiles nothing.
 from __future__ import annotations
 
 import functools
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,7 +59,13 @@ class Vectorized:
         code = _code(case.dtype, recipe, steps)
         blocks = blocks_for(case, recipe, host)
         work = _Workspaces(case, recipe, blocks)
-        params = {**recipe.params, "mc": blocks.mc, "kc": blocks.kc, "nc": blocks.nc, "epilogue": "fused" if self.fuses else "a pass of its own"}
+        params = {
+            **recipe.params,
+            "mc": blocks.mc,
+            "kc": blocks.kc,
+            "nc": blocks.nc,
+            "epilogue": "fused" if self.fuses else "a pass of its own",
+        }
         keep: list[object] = [code, work]
         address, state = code.address("gemm"), work.states[0].ctypes.data
         if case.threads > 1:
@@ -130,7 +137,12 @@ def _filled(state: NDArray[np.int64], case: Case, blocks: Blocks, part: tuple[in
     state[State.MC : State.NC + 1] = blocks.mc, blocks.kc, blocks.nc
     state[State.STEP_A : State.STEP_A_K + 1] = (case.stride_a, 1) if case.layout[0] == "n" else (1, case.stride_a)
     state[State.STEP_B : State.STEP_B_K + 1] = (1, case.stride_b) if case.layout[1] == "n" else (case.stride_b, 1)
-    for slot, element in ((State.TABLE_A, mix.a), (State.TABLE_B, mix.b), (State.TABLE_SCALE_A, mix.scale_a), (State.TABLE_SCALE_B, mix.scale_b)):
+    for slot, element in (
+        (State.TABLE_A, mix.a),
+        (State.TABLE_B, mix.b),
+        (State.TABLE_SCALE_A, mix.scale_a),
+        (State.TABLE_SCALE_B, mix.scale_b),
+    ):
         state[slot] = table(element).ctypes.data
     state[State.GROUPS_A], state[State.GROUPS_B] = group_count(case.k, mix.group_a), group_count(case.k, mix.group_b)
     state[State.FIRST_M : State.LAST_N + 1] = part
@@ -152,10 +164,7 @@ def parts_of(case: Case, recipe: Recipe) -> list[tuple[int, int, int, int]]:
     along_m = tiles_m * recipe.mr >= tiles_n * recipe.nr
     tiles, size, whole = (tiles_m, recipe.mr, case.m) if along_m else (tiles_n, recipe.nr, case.n)
     cuts = [min(whole, tiles * i // case.threads * size) for i in range(case.threads)] + [whole]
-    parts = []
-    for first, last in zip(cuts[:-1], cuts[1:], strict=True):
-        parts.append((first, last, 0, case.n) if along_m else (0, case.m, first, last))
-    return parts
+    return [(first, last, 0, case.n) if along_m else (0, case.m, first, last) for first, last in pairwise(cuts)]
 
 
 def _then_epilogue(case: Case, address: int, state: int) -> tuple[int, int, list[object]]:

@@ -1,7 +1,7 @@
 """Emit the step from a stored element to the number that is computed with, and back.
 
-Reading: f64, f32 and integers as they are; f16 by the machine's conversion, bf16 by a shift; narrower floats and 4-bit elements by a table of
-f32 that lies in memory (256 or 16 entries). Writing rounds to nearest, ties to even; NaN stays NaN.
+Reading: f64, f32 and integers as they are; f16 by the machine's conversion, bf16 by a shift; narrower floats and 4-bit elements by a
+table of f32 that lies in memory (256 or 16 entries). Writing rounds to nearest, ties to even; NaN stays NaN.
 """
 
 from __future__ import annotations
@@ -11,8 +11,12 @@ from .writer import Writer
 
 # LLVM's type of what is loaded for each element; elements that need a table are codes.
 CODES = {
-    **{"f64": "double", "f32": "float", "f16": "half", "bf16": "i16", "s32": "i32", "s8": "i8", "u8": "i8"},
-    **{"e4m3": "i8", "e5m2": "i8", "e8m0": "i8", "e2m1": "i8", "s4": "i8"},
+    "f64": "double",
+    "f32": "float",
+    "f16": "half",
+    "bf16": "i16",
+    "s32": "i32",
+    **dict.fromkeys(("s8", "u8", "e4m3", "e5m2", "e8m0", "e2m1", "s4"), "i8"),
 }
 TABLED = ("e4m3", "e5m2", "e8m0", "e2m1", "s4")
 

@@ -2,12 +2,13 @@
 
 `finish(ptr from, i64 ld_from, ptr c, i64 ldc, i64 rows, i64 columns, ptr bias, ptr residual)`: for each element, in the type of the sums:
 x + bias[column], the activation, + residual[row][column], stored as the element type of C. `from` holds sums, or elements of C where
-`stored`. `bias` begins at the first column; the residual has C's leading dimension. A loop over plain scalars without calls: LLVM's passes
+`stored`; where they
+are the same memory, `in_place` reads through `c`, so that LLVM sees it. `bias` begins at the first column; the residual has C's leading dimension. A loop over plain scalars without calls: LLVM's passes
 vectorise it.
 
-exp(x) = 2^i · p(r) with i = round(x / ln 2), r = x - i · ln 2 in two parts, p by Taylor's series to the 7th (f32) or 13th (f64) power: relative
-error under 2 units in the last place for |x| < 87 (708), clamped outside. gelu is x / (1 + exp(-2y)) with y = √(2/π)(x + 0.044715 x³), which is
-x/2 (1 + tanh y) without its cancellation; silu is x / (1 + exp(-x)). Source: J.-M. Muller, Elementary Functions, 3rd ed., chapter 11.
+exp(x) = 2^i · p(r) with i = round(x / ln 2), r = x - i · ln 2 in two parts, p by Taylor's series to the 7th (f32) or 13th (f64) power,
+clamped at |x| = 87 (708). gelu is x / (1 + exp(-2y)) with y = √(2/π)(x + 0.044715 x³), which is x/2 (1 + tanh y) without its
+cancellation; silu is x / (1 + exp(-x)). Source: J.-M. Muller, Elementary Functions, 3rd ed., chapter 11.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def constant(kind: str, value: float) -> str:
     return f"0x{struct.unpack('Q', struct.pack('d', exact))[0]:016X}"
 
 
-def finish_ir(mix: Mix, steps: tuple[str, ...], *, stored: bool, name: str = "finish") -> str:
+def finish_ir(mix: Mix, steps: tuple[str, ...], *, stored: bool, in_place: bool, name: str = "finish") -> str:
     """The function `finish` for one mix of types and its steps; with its declarations."""
     kind, _ = SUMS[mix.acc]
     source = mix.c if stored else mix.acc
@@ -44,7 +45,8 @@ def finish_ir(mix: Mix, steps: tuple[str, ...], *, stored: bool, name: str = "fi
         from_row, c_row = w.mul(row, "%ld.from"), w.mul(row, "%ldc")
         with w.loop(0, "%columns") as column:
             place = w.add(c_row, column)
-            value = read_element(w, source, mix.acc, "%from", w.add(from_row, column), "null")
+            where = ("%c", place) if in_place else ("%from", w.add(from_row, column))
+            value = read_element(w, source, mix.acc, *where, "null")
             if "bias" in steps:
                 value = _plus(w, kind, value, read_element(w, mix.c, mix.acc, "%bias", column, "null"))
             value = _activated(w, kind, value, steps)

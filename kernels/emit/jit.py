@@ -84,7 +84,8 @@ def _key(ir: str, target: Target, optimize: bool) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _cached(path: Path) -> bytes | None:
+def cached_object(path: Path) -> bytes | None:
+    """The object that was kept at `path`; None where there is none, or where it does not match its own digest."""
     try:
         data = path.read_bytes()
     except OSError:
@@ -93,7 +94,8 @@ def _cached(path: Path) -> bytes | None:
     return body if hashlib.sha256(body).digest() == digest else None
 
 
-def _store(path: Path, body: bytes) -> None:
+def store_object(path: Path, body: bytes) -> None:
+    """Keep an object beside its digest; where that cannot be done it is compiled again next time."""
     temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,17 +135,22 @@ def compile_ir(ir: str, target: Target | None = None, *, optimize: bool = False)
     initialize()
     path = cache_dir() / f"{_key(ir, target, optimize)}.o"
     machine = target.machine()
-    body = _cached(path)
+    body = cached_object(path)
     from_cache = body is not None
     if body is None:
         body = bytes(machine.emit_object(_module(optimized(ir, target) if optimize else ir, target, machine)))
-        _store(path, body)
+        store_object(path, body)
+    return Code(ir, target, hashlib.sha256(body).hexdigest()[:16], from_cache, linked(body, target))
+
+
+def linked(body: bytes, target: Target) -> Any:
+    """An object in this process, ready to be called: LLVM's engine, which must be kept alive. NotPossibleError where code cannot be mapped."""
     try:
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(f'target triple = "{target.triple}"\n'), machine)
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(f'target triple = "{target.triple}"\n'), target.machine())
         engine.add_object_file(llvm.ObjectFileRef.from_data(body))
         engine.finalize_object()
     except RuntimeError as error:
         raise NotPossibleError(
             f"this system does not let a program run code that it generates: {error}", "look for SELinux execmem or a hardened container"
         ) from error
-    return Code(ir, target, hashlib.sha256(body).hexdigest()[:16], from_cache, engine)
+    return engine

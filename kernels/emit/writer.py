@@ -13,7 +13,9 @@ from collections.abc import Iterator, Sequence
 class Writer:
     """The body of one function. Methods add lines and return the name of the value; values are strings (`%v3`, `7`)."""
 
-    def __init__(self, name: str, arguments: Sequence[tuple[str, str]], *, attributes: str = "", internal: bool = True, returns: str = "void"):
+    def __init__(
+        self, name: str, arguments: Sequence[tuple[str, str]], *, attributes: str = "", internal: bool = True, returns: str = "void"
+    ):
         self._head = f"define {'internal ' if internal else ''}{returns} @{name}({', '.join(f'{t} %{n}' for t, n in arguments)}) nounwind"
         self._head += f" {attributes}" if attributes else ""
         self._slots: list[str] = []

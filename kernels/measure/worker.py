@@ -85,9 +85,13 @@ class Worker:
                 return answer["result"]
 
     @property
-    def pid(self) -> int:
-        """The process id; 0 where none runs."""
-        return self._process.pid if self._process is not None else 0
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start the process now, from the calling thread: it is ended when the thread that started it ends (Linux counts threads)."""
+        self._started()
 
     def pause(self) -> None:
         """Stop the process and all of its threads where they are, until the next call: a thread pool that spins while it waits for work

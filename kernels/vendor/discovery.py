@@ -47,18 +47,15 @@ def in_packages(library: str, places: Iterable[tuple[str, str]]) -> list[Found]:
             continue
         bases = [Path(sys.prefix) / "lib"] if pattern.startswith("@lib/") else _roots()
         for base in bases:
-            for path in sorted(base.glob(pattern.removeprefix("@lib/"))):
-                if path.is_file():
-                    found.append(Found(library, package, str(path.resolve()), version))
+            paths = [p for p in sorted(base.glob(pattern.removeprefix("@lib/"))) if p.is_file()]
+            found += [Found(library, package, str(p.resolve()), version) for p in paths]
     return _once(found)
 
 
 def on_system(library: str, names: Sequence[str]) -> list[Found]:
     """Copies that the system's loader knows or that lie in vendors' folders. `names` are file names or beginnings (`libblis.so`)."""
-    found = []
-    for path in _loader_paths():
-        if any(path.name.startswith(name) for name in names):
-            found.append(Found(library, "system", str(path.resolve())))
+    listed = [path for path in _loader_paths() if path.name.startswith(tuple(names))]
+    found = [Found(library, "system", str(path.resolve())) for path in listed]
     for folder in [*os.environ.get("LD_LIBRARY_PATH", "").split(":"), *_VENDOR_FOLDERS]:
         place = _expanded(folder)
         for name in names if place else ():

@@ -1,7 +1,7 @@
 """OpenBLAS: NumPy's and SciPy's own copies, the wheels scipy-openblas32 and 64, and the system's.
 
-Copies differ in how they spell their functions, in the width of their integers, and in the kernels that were built in (`openblas_get_config`
-and `corename` tell). NumPy's copy is in every worker anyway; its threads are set by its own function like any other's.
+Copies differ in how they spell their functions, in the width of their integers, and in the kernels that were built in
+(`openblas_get_config` and `corename` tell). NumPy's copy is in every worker anyway; its own function sets its threads.
 """
 
 from __future__ import annotations

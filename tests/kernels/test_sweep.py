@@ -31,17 +31,17 @@ class Script:
 
 class FakeWorker:
     def __init__(self, script):
-        self.script, self.kernel, self.pid, self.paused = script, "", 0, False
+        self.script, self.kernel, self.alive, self.paused = script, "", False, False
 
     def call(self, function, arguments, timeout_s, progress=None):
         name = function.split(":")[1]
         self.paused = False
         if name == "open_kernel":
-            self.kernel, self.pid = arguments["entrant"]["kernel"], 4711
+            self.kernel, self.alive = arguments["entrant"]["kernel"], True
         self.script.log.append((name, self.kernel, arguments.get("case", {}).get("m")))
         found = self.script.behaviour[self.kernel].get(name)
         if isinstance(found, Exception):
-            self.pid = 0
+            self.alive = False
             raise found
         return getattr(self, name)(found, arguments)
 
@@ -61,6 +61,9 @@ class FakeWorker:
     def finish_case(self, found, arguments):
         return found or {"problem": "", "warnings": []}
 
+    def start(self):
+        pass
+
     def pause(self):
         self.paused = True
 
@@ -68,7 +71,7 @@ class FakeWorker:
         self.paused = False
 
     def stop(self):
-        self.pid = 0
+        self.alive = False
 
 
 class Recorder:
@@ -240,7 +243,7 @@ def test_all_workers_but_the_one_that_runs_are_stopped():
 
     class Watched(FakeWorker):
         def call(self, function, arguments, timeout_s, progress=None):
-            assert all(w.paused for w in workers if w is not self and w.pid), function
+            assert all(w.paused for w in workers if w is not self and w.alive), function
             return super().call(function, arguments, timeout_s, progress)
 
     script = Script(a={}, b={})

@@ -1,10 +1,11 @@
-"""Emit the whole product: Goto's five loops around packing and tile, one C function for every size, layout and batch.
+"""Emit the whole product: loops over blocks around packing and tile, one C function for every size, layout and batch.
 
-`gemm(ptr arguments)` takes the slots of `abi.Slot`; slot STATE points to a record (`State`) with steps, block sizes and workspaces. For each
-stripe of rows and kc steps of k, A is packed once; for each block of nc columns, B; then tile by tile, mc rows at a time. (Goto's order packs
-A again for every block of B; in this one the stripe's part of C stays in the last cache between blocks of k.) Sums of one block of k are
-kept in C itself, or in a workspace where C is narrower than the sums. Tiles at the edges are computed whole into a small buffer and then merged, so
-no mask and no element outside C is touched. After the last block of k the epilogue is applied to each tile while it is in the first cache.
+`gemm(ptr arguments)` takes the slots of `abi.Slot`; slot STATE points to a record (`State`) with steps, block sizes and workspaces. For
+each stripe of rows and kc steps of k, A is packed once; for each block of nc columns, B; then tile by tile, mc rows at a time. (Goto's
+order packs A again for every block of B; in this one the stripe's part of C stays in the last cache between blocks of k.) Sums of one
+block of k are kept in C itself, or in a workspace where C is narrower than the sums. Tiles at the edges are computed whole into a small
+buffer and then merged, so that no element outside C is touched. After the last block of k the epilogue is applied to each tile while it is
+in the first cache.
 
 alpha multiplies each block's sums, beta what C held before; alpha 0 leaves A and B unread, beta 0 leaves C unread.
 Source: K. Goto and R. van de Geijn, Anatomy of high-performance matrix multiplication, ACM TOMS 34(3), 2008.
@@ -59,7 +60,7 @@ def gemm_ir(mix: Mix, recipe: Recipe, target: Target, steps: tuple[str, ...]) ->
     """The module: `gemm(ptr arguments)` for one thread, `part(ptr arguments, ptr state)` for a thread of several."""
     modules = [tile_ir(recipe, target), pack_ir(recipe, mix, "a"), pack_ir(recipe, mix, "b"), _merge_ir(recipe)]
     if _finishes(mix, steps):
-        modules.append(finish_ir(mix, steps, stored=False))
+        modules.append(finish_ir(mix, steps, stored=False, in_place=not _keeps_sums(mix)))
     if _keeps_sums(mix):
         modules.append(_widen_ir(mix))
     modules += [_blocks_ir(mix, recipe, steps), _entry_ir(mix)]
@@ -94,15 +95,14 @@ def _merge_ir(recipe: Recipe) -> str:
     multiply, add = ("mul", "add") if kind == "i32" else ("fmul", "fadd")
     arguments = (("ptr", "edge"), ("ptr", "c"), ("i64", "ldc"), ("i64", "rows"), ("i64", "columns"), (kind, "beta"), ("i1", "read"))
     w = Writer("merge", arguments)
-    with w.loop(0, "%rows") as row:
-        with w.loop(0, "%columns") as column:
-            value = w.variable(kind)
-            w.store(kind, w.load(kind, w.at("%edge", w.add(w.mul(row, recipe.nr), column), kind), size), value, size)
-            place = w.at("%c", w.add(w.mul(row, "%ldc"), column), kind)
-            with w.when("%read"):
-                old = w.op(multiply, w.load(kind, place, size), "%beta", kind)
-                w.store(kind, w.op(add, w.load(kind, value, size), old, kind), value, size)
-            w.store(kind, w.load(kind, value, size), place, size)
+    with w.loop(0, "%rows") as row, w.loop(0, "%columns") as column:
+        value = w.variable(kind)
+        w.store(kind, w.load(kind, w.at("%edge", w.add(w.mul(row, recipe.nr), column), kind), size), value, size)
+        place = w.at("%c", w.add(w.mul(row, "%ldc"), column), kind)
+        with w.when("%read"):
+            old = w.op(multiply, w.load(kind, place, size), "%beta", kind)
+            w.store(kind, w.op(add, w.load(kind, value, size), old, kind), value, size)
+        w.store(kind, w.load(kind, value, size), place, size)
     return w.text()
 
 
@@ -139,7 +139,9 @@ def _entry_ir(mix: Mix) -> str:
 def _blocks_ir(mix: Mix, recipe: Recipe, steps: tuple[str, ...]) -> str:
     """`blocks(ptr s, ptr own, ptr a, ptr b, ptr c, ptr residual)`: one problem, or one thread's part of it."""
     kind, size = SUMS[mix.acc]
-    w = Writer("blocks", (("ptr", "s"), ("ptr", "own"), ("ptr", "a"), ("ptr", "b"), ("ptr", "c"), ("ptr", "residual")), attributes="noinline")
+    w = Writer(
+        "blocks", (("ptr", "s"), ("ptr", "own"), ("ptr", "a"), ("ptr", "b"), ("ptr", "c"), ("ptr", "residual")), attributes="noinline"
+    )
     state = {slot: w.slot("%own", slot, "ptr" if slot.name.startswith(("PACK", "SUMS", "EDGE", "TABLE")) else "i64") for slot in State}
     alpha, beta = (_scalar(w, kind, slot) for slot in (Slot.ALPHA, Slot.BETA))
     nothing = w.let(f"fcmp oeq double {w.slot('%s', Slot.ALPHA, 'double')}, 0x0000000000000000")

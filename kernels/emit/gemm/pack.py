@@ -1,8 +1,8 @@
 """Emit the packing of a panel: elements decoded into the type that the tile computes with, in the order in which it reads them.
 
-`pack_x(ptr from, i64 begin, i64 step, i64 step.k, i64 valid, i64 depth, ptr to, …)`: `valid` of `wide` rows (of A, or columns of B) times
-`depth` steps of k, from element `begin` on, `step` elements from row to row and `step.k` along k; to [ceil(depth / pair)][wide][pair], what is
-missing filled with zeros. Scales are multiplied in here: an element times its scale is exact in f32 for every type but int4 with f32
+`pack_x(ptr from, i64 begin, i64 step, i64 step.k, i64 valid, i64 depth, ptr to, …)`: `valid` of `wide` rows (of A, or columns of B)
+times `depth` steps of k, from element `begin` on, `step` elements from row to row and `step.k` along k; to [ceil(depth / pair)][wide][pair],
+what is missing filled with zeros. Scales are multiplied in here: an element times its scale is exact in f32 for every type but int4 with f32
 scales, where it is rounded once.
 """
 
@@ -123,9 +123,8 @@ def _transposed(w: Writer, rows: list[str], unit: str) -> list[str]:
 
     if len(rows) == 1:
         return [shuffled(rows[0], "poison", 4, (i,)) for i in range(4)]
-    pairs = []
-    for i in range(0, len(rows) - 1, 2):
-        pairs.append([shuffled(rows[i], rows[i + 1], 4, order) for order in ((0, 4, 1, 5), (2, 6, 3, 7))])
+    halves = ((0, 4, 1, 5), (2, 6, 3, 7))
+    pairs = [[shuffled(rows[i], rows[i + 1], 4, order) for order in halves] for i in range(0, len(rows) - 1, 2)]
     if len(rows) == 2:
         return [shuffled(half, "poison", 4, order) for half in pairs[0] for order in ((0, 1), (2, 3))]
     if len(rows) == 3:

@@ -16,7 +16,8 @@ def tile_ir(recipe: Recipe, target: Target) -> str:
     kind, _ = SUMS[recipe.sums]
     vector = f"<{recipe.lanes} x {kind}>"
     body = [
-        f"define internal void @tile(ptr %a0, ptr %b0, i64 %steps, ptr %c, i64 %ldc, {kind} %alpha, {kind} %beta, i1 %read) nounwind noinline {{",
+        "define internal void @tile(ptr %a0, ptr %b0, i64 %steps, ptr %c, i64 %ldc, "
+        f"{kind} %alpha, {kind} %beta, i1 %read) nounwind noinline {{",
         "entry:",
     ]
     rows = range(recipe.mr)

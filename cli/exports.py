@@ -1,0 +1,94 @@
+"""Write a sweep's exports: JSON, JUnit and Markdown files, tried before anything is measured, written whatever the end is."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..configs.codec import encode
+from ..configs.errors import StoreError, UsageError
+from ..configs.files import store_error, write_atomic
+from . import console
+
+if TYPE_CHECKING:
+    from ..configs.sweepdoc import SweepDocument
+    from ..configs.sweeplog import Sweep
+
+
+class Exports:
+    """The files that were asked for; None for what was not."""
+
+    def __init__(self, json_file: str | None, junit_file: str | None, markdown_file: str | None) -> None:
+        self.files = {"json": json_file, "junit": junit_file, "markdown": markdown_file}
+
+    @property
+    def asked(self) -> dict[str, Path]:
+        """Form -> file."""
+        return {form: Path(file) for form, file in self.files.items() if file is not None}
+
+    def check(self) -> None:
+        """UsageError or StoreError for a file that could not be written later."""
+        taken: dict[str, str] = {}
+        for form, path in self.asked.items():
+            if not str(path) or "\0" in str(path):
+                raise UsageError(f"--export-{form}: {str(path)!r} is not a file name")
+            place = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow /dev/stdout
+            if place in taken:
+                raise UsageError(f"--export-{form} and --export-{taken[place]} name the same file {path}", "name two files")
+            taken[place] = form
+            _check_file(path, form)
+
+    def write(self, document: SweepDocument, sweep: Sweep) -> None:
+        """All of them. One that fails does not keep the others from being written; its error is raised at the end."""
+        trouble: StoreError | None = None
+        for form, path in self.asked.items():
+            try:
+                _write(path, _text(form, document, sweep))
+            except StoreError as error:
+                trouble = trouble or error
+            else:
+                console.say(f"wrote {path}")
+        if trouble is not None:
+            raise trouble
+
+
+def _text(form: str, document: SweepDocument, sweep: Sweep) -> str:
+    if form == "json":
+        return json.dumps(encode(document), ensure_ascii=False, indent=1) + "\n"
+    if form == "junit":
+        from ..reports.junit import sweep_junit
+
+        return sweep_junit(document, sweep.plan)
+    from ..reports.markdown import sweep_markdown
+
+    return sweep_markdown(document)
+
+
+def _write(path: Path, text: str) -> None:
+    content = text.encode("utf-8", errors="backslashreplace")
+    if path.exists() and not path.is_file():  # a pipe or a device, such as /dev/stdout
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            raise store_error("written", path, error) from error
+        return
+    write_atomic(path, content)
+
+
+def _check_file(path: Path, form: str) -> None:
+    if path.is_dir() or str(path).endswith("/"):
+        raise UsageError(f"--export-{form}: {path} is a folder", "name a file in it")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise StoreError(f"--export-{form}: {path} cannot be written: permission denied", "mend the permissions, or name another file")
+    if path.exists() and not path.is_file():
+        return
+    trial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    try:
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        hint = "make the folder first, or name another file"
+        raise StoreError(f"--export-{form}: {path} cannot be written: {error.strerror or error}", hint) from None

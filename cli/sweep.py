@@ -1,0 +1,340 @@
+"""`mmbench sweep`: run every kernel over a grid of shapes and data types, proven right before it is timed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import __version__
+from ..configs import store
+from ..configs.errors import Exit, MmbenchError, StoreError, UsageError
+from ..configs.machine import Conditions, Machine
+from ..configs.plan import SweepPlan
+from ..configs.runs import RUN_SCHEMA, Run
+from ..configs.settings import Settings
+from ..configs.sweeplog import SWEEP, Missing, Sweep, list_sweeps, read_sweep
+from ..configs.units import parse_duration
+from . import console
+from .exports import Exports
+from .state import State, json_option, pass_state, results_option
+
+if TYPE_CHECKING:
+    from ..configs.sweepdoc import SweepDocument
+    from .sweep_request import Request
+
+FAIL_WORDS = ("wrong", "crashed", "timeout", "missing")
+NEWEST = "\0newest"  # --resume without a name
+
+
+@click.command()
+@click.option("--preset", metavar="NAME|FILE", help="What to run: quick (the default), ci, full… or a TOML file of your own.")
+@click.option("--shapes", multiple=True, metavar="SHAPES", help="Shapes such as 128x768x768 or 1024, or the name of a set; commas between.")
+@click.option("--dtypes", multiple=True, metavar="TYPES", help="Data types; see mmbench list dtypes.")
+@click.option("--kernels", multiple=True, metavar="KERNELS", help="Kernels or libraries, such as vectorized, openblas, 'mkl*'.")
+@click.option("--threads", metavar="LIST", help="1, all, scaling, or a list such as 1,2,4.")
+@click.option("--layouts", multiple=True, metavar="LIST", help="Of nn, nt, tn, tt.")
+@click.option("--epilogues", multiple=True, metavar="LIST", help="none, or steps joined by +, such as bias+gelu.")
+@click.option("--temperature", type=click.Choice(["hot", "cold", "both"]), help="Whether operands are in the caches when a call begins.")
+@click.option("-k", "expression", metavar="EXPR", help="Only cells and kernels that match, such as 'bert and not cold'.")
+@click.option("--time-budget", metavar="TIME", help="End after this time, such as 45s or 5m.")
+@click.option("--precision", metavar="SHARE", help="Sample until a time is known so well, such as 2%.")
+@click.option("--check", type=click.Choice(["quick", "full"]), help="How much of the correctness gate each kernel passes first.")
+@click.option("--library", "libraries", multiple=True, metavar="NAME=PATH", help="Use the library in this file too.")
+@click.option("--resume", is_flag=False, flag_value=NEWEST, metavar="[RUN]", help="Go on with a sweep that was cut off (the newest).")
+@click.option("--dry-run", is_flag=True, help="Say what would be run, and run nothing.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of every random order (default: 0).")
+@click.option("--no-probe", is_flag=True, help="Do not measure the roofs first where none are stored.")
+@click.option("--full", is_flag=True, help="Show every row.")
+@click.option("--fail-on", metavar="LIST", default="wrong,crashed,timeout", show_default=True, help="Exit with 4 for these; or none.")
+@click.option("--export-json", metavar="FILE", help="Write the derived figures there.")
+@click.option("--export-junit", metavar="FILE", help="Write a JUnit file there.")
+@click.option("--export-markdown", metavar="FILE", help="Write Markdown tables there.")
+@json_option
+@results_option
+@pass_state
+def sweep(state: State, **words: Any) -> int:
+    """Run every kernel over shapes and data types, proven right, then timed.
+
+    Each cell is asked of every kernel that serves it, in turns; rows say how far each is from this machine's own roof. Nothing is timed
+    before its result was proven right in the same process.
+    """
+    fail_on = _fail_words(words["fail_on"])
+    exports = Exports(words["export_json"], words["export_junit"], words["export_markdown"])
+    for name in ("time_budget", "seed"):
+        if words[name] is not None:
+            state.give(name, words[name])
+    settings = state.settings
+
+    from ..kernels.measure.lean import check_room
+
+    check_room()  # before NumPy and LLVM come in
+    exports.check()
+    if words["resume"] is not None:
+        _refuse_with_resume(words)
+        return _resume(words["resume"], settings, words, exports, fail_on)
+    from .sweep_request import planned
+
+    request = _request(words, settings)
+    plan, absent = planned(request)
+    if words["dry_run"]:
+        _tell(plan, absent, settings, words["as_json"])
+        return Exit.OK
+    _nothing_to_do(plan)
+    store.check_writable(store.results_dir(settings))
+    if not words["as_json"]:
+        _say_plan(plan, absent, settings)
+    return _Course(settings, words, exports, fail_on).start(plan, absent, request)
+
+
+def _fail_words(text: str) -> frozenset[str]:
+    words = frozenset(filter(None, (word.strip() for word in text.split(","))))
+    if words == {"none"}:
+        return frozenset()
+    for word in sorted(words):
+        if word not in FAIL_WORDS:
+            raise UsageError(f"--fail-on: there is no '{word}'", f"words: {', '.join(FAIL_WORDS)}, or none")
+    return words
+
+
+def _request(words: dict[str, Any], settings: Settings) -> Request:
+    from .sweep_request import Request, listed, parse_share, split_shapes
+
+    own = words["shapes"] or words["dtypes"]
+    budget_s = parse_duration(words["time_budget"]) if words["time_budget"] else settings.time_budget_s
+    given = {}
+    for text in words["libraries"]:
+        name, equals, path = text.partition("=")
+        if not (name and equals and path):
+            raise UsageError(f"--library {text}: a name and a path are needed", "write it as openblas=/path/to/libopenblas.so")
+        given[name] = path
+    return Request(
+        preset=words["preset"] or ("" if own else "quick"),
+        shapes=split_shapes(words["shapes"]),
+        dtypes=listed(words["dtypes"]),
+        kernels=listed(words["kernels"]),
+        threads=words["threads"] or "",
+        layouts=listed(words["layouts"]),
+        epilogues=listed(words["epilogues"]),
+        temperature=words["temperature"] or "",
+        expression=words["expression"] or "",
+        time_budget_s=budget_s,
+        precision=parse_share(words["precision"]) if words["precision"] else None,
+        check=words["check"] or "",
+        seed=settings.seed,
+        given=given,
+    )
+
+
+_FIXED_BY_RESUME = (
+    *("preset", "shapes", "dtypes", "kernels", "threads", "layouts", "epilogues", "temperature", "expression", "precision", "check"),
+    *("libraries", "seed"),
+)
+
+
+def _refuse_with_resume(words: dict[str, Any]) -> None:
+    given = [name for name in _FIXED_BY_RESUME if words[name] not in (None, ())]
+    if given:
+        names = {"expression": "-k", "libraries": "--library"}
+        shown = ", ".join(names.get(name, f"--{name}") for name in given)
+        raise UsageError(f"--resume takes its plan from the run file, so {shown} cannot be given with it", "leave it out, or start anew")
+
+
+def _nothing_to_do(plan: SweepPlan) -> None:
+    if not plan.cells:
+        raise UsageError("no cell is left to measure", "see what was asked for with --dry-run")
+    if not plan.entrants:
+        raise UsageError("no kernel takes part", "see mmbench list kernels and mmbench list vendors")
+    skipped = {(index, skip.kernel) for skip in plan.skips for index in skip.cells}
+    if len(skipped) >= len(plan.cells) * len(plan.entrants):
+        reasons = "; ".join(dict.fromkeys(skip.reason for skip in plan.skips))
+        raise UsageError(f"no kernel serves any of the {len(plan.cells)} cells", reasons)
+
+
+def _tell(plan: SweepPlan, absent: tuple[Missing, ...], settings: Settings, as_json: bool) -> None:
+    from ..reports.sweep_plan import plan_document, plan_text
+
+    if as_json:
+        console.answer_json(plan_document(plan, absent))
+        return
+    look = {"width": console.width(), "color": console.wants_color(settings), "ascii_only": console.wants_ascii(settings)}
+    console.answer(plan_text(plan, absent, cells=True, **look) + "\nnothing was run")
+
+
+def _say_plan(plan: SweepPlan, absent: tuple[Missing, ...], settings: Settings) -> None:
+    from ..reports.sweep_plan import plan_text
+
+    console.say(plan_text(plan, absent, width=console.width(), ascii_only=console.wants_ascii(settings)).rstrip("\n"))
+
+
+def _resume(name: str, settings: Settings, words: dict[str, Any], exports: Exports, fail_on: frozenset[str]) -> int:
+    """Go on with a run that was cut off; everything that speaks against it is said before anything is timed."""
+    from .machine_file import identified
+    from .sweep_request import check_same_kernels
+
+    results = store.results_dir(settings)
+    machine_id = identified().id
+    path = _newest_unfinished(results, machine_id) if name == NEWEST else store.find_run(results, name)
+    writer = store.RunWriter(results).reopen(path)
+    try:
+        found = read_sweep(path)
+        _check_resumable(found, machine_id, named=name != NEWEST)
+        check_same_kernels(found)
+        if words["dry_run"]:
+            left = sum(1 for _ in _left(found))
+            console.answer(f"{len(found.rows)} rows are done and {left} are left of sweep {found.run.id}; nothing was run")
+            return Exit.OK
+        if not words["as_json"]:
+            console.say(f"going on with {path}: {len(found.rows)} rows are done and kept")
+        return _Course(settings, words, exports, fail_on).go_on(found, writer, settings.time_budget_s)
+    finally:
+        writer.close()
+
+
+def _newest_unfinished(results: Path, machine_id: str) -> Path:
+    for run in list_sweeps(results, machine_id):
+        try:
+            if not read_sweep(run.path).finished:
+                return run.path
+        except StoreError as error:
+            console.say(f"note: {error.message}")
+    raise UsageError(f"there is no unfinished sweep of {machine_id} in {results}", "start one with mmbench sweep")
+
+
+def _left(found: Sweep) -> list[tuple[str, str]]:
+    skipped = {(index, skip.kernel) for skip in found.plan.skips for index in skip.cells}
+    pairs = [(i, cell.case.id, e.kernel) for i, cell in enumerate(found.plan.cells) for e in found.plan.entrants]
+    done = found.done
+    return [(case_id, kernel) for i, case_id, kernel in pairs if (i, kernel) not in skipped and (case_id, kernel) not in done]
+
+
+def _check_resumable(found: Sweep, machine_id: str, *, named: bool) -> None:
+    anew = "start a new sweep"
+    if found.run.machine_id != machine_id:
+        raise UsageError(f"sweep {found.run.id} was run on {found.run.machine_id}, and this is {machine_id}", anew)
+    version = found.run.versions.get("mmbench", "")
+    if version != __version__:
+        message = f"sweep {found.run.id} was begun by mmbench {version or 'of unknown version'}, and this is {__version__}"
+        raise UsageError(message, f"rows of different versions never mix: {anew}")
+    if named and found.finished:
+        raise UsageError(f"sweep {found.run.id} is finished: nothing is left to resume", anew)
+
+
+class _Course:
+    """One sweep from its first row to its exit code."""
+
+    def __init__(self, settings: Settings, words: dict[str, Any], exports: Exports, fail_on: frozenset[str]) -> None:
+        self.settings = settings
+        self.as_json: bool = words["as_json"]
+        self.full: bool = words["full"]
+        self.may_probe: bool = not words["no_probe"]
+        self.exports = exports
+        self.fail_on = fail_on
+
+    def start(self, plan: SweepPlan, absent: tuple[Missing, ...], request: Request) -> int:
+        """A new run."""
+        from ..kernels.measure.conditions import read_conditions, read_overrides
+        from .machine_file import versions, with_roofs
+
+        machine, no_roofs = with_roofs(self.settings, may_probe=self.may_probe, quiet=self.as_json)
+        run = Run(
+            RUN_SCHEMA,
+            store.new_run_id(),
+            SWEEP,
+            machine.id,
+            store.utc_now(),
+            settings={**self.settings.plain(), **request.plain()},
+            seed=plan.seed,
+            versions=versions(),
+            conditions=Conditions(before=read_conditions(), overrides=read_overrides(os.environ)),
+        )
+        with store.RunWriter(store.results_dir(self.settings)).open(run) as writer:
+            writer.append("plan", plan)
+            if absent:
+                writer.append("absent", absent)
+            return self._run(plan, machine, no_roofs, writer, frozenset())
+
+    def go_on(self, found: Sweep, writer: store.RunWriter, time_budget_s: float | None) -> int:
+        """A run that was cut off; a time budget that is given now holds for what is left."""
+        from .machine_file import with_roofs
+
+        machine, no_roofs = with_roofs(self.settings, may_probe=self.may_probe, quiet=self.as_json)
+        plan = found.plan if time_budget_s is None else replace(found.plan, time_budget_s=time_budget_s)
+        return self._run(plan, machine, no_roofs, writer, found.done)
+
+    def _run(self, plan: SweepPlan, machine: Machine, no_roofs: str, writer: store.RunWriter, done: frozenset[tuple[str, str]]) -> int:
+        from ..kernels.host import Host
+        from ..kernels.measure.affinity import allowed_cpus
+        from ..kernels.measure.conditions import read_conditions
+        from ..kernels.sweep import run_sweep
+        from .machine_file import ending_as_by_interrupt
+        from .sweep_progress import SweepProgress
+
+        watch = SweepProgress(quiet=self.as_json, ascii_only=console.wants_ascii(self.settings))
+        roofs = None if no_roofs else machine
+        ended: KeyboardInterrupt | MmbenchError | None = None
+        try:
+            with ending_as_by_interrupt():
+                run_sweep(plan, host=Host.of(roofs, allowed_cpus()), machine=roofs, writer=writer, watch=watch, done=done)
+                writer.append("conditions", Conditions(after=read_conditions()))
+        except (KeyboardInterrupt, MmbenchError) as error:  # a full disk under the run file, say: what is finished counts
+            ended = error
+        finally:
+            watch.end()
+            writer.close()
+        return self._finish(writer.path, roofs, no_roofs, ended)
+
+    def _finish(self, path: Path, machine: Machine | None, no_roofs: str, ended: KeyboardInterrupt | MmbenchError | None) -> int:
+        """Exports, screen, where it is kept, and the exit code. Exports are written whatever happened."""
+        from ..reports.sweep_rows import sweep_document
+
+        found = read_sweep(path)
+        document = sweep_document(found, machine, no_roofs)
+        trouble = ended if isinstance(ended, MmbenchError) else None
+        try:
+            self.exports.write(document, found)
+        except StoreError as error:
+            trouble = trouble or error
+        if isinstance(ended, KeyboardInterrupt):
+            console.say(f"interrupted; {len(found.rows)} finished rows are kept in {path}")
+            console.say(f"go on with: mmbench sweep --resume {found.run.id}")
+            return Exit.INTERRUPTED
+        show_sweep(document, self.settings, as_json=self.as_json, full=self.full)
+        if not self.as_json:
+            console.say(f"kept in {path}")
+        if trouble is not None:
+            raise trouble
+        broken = failed_words(document, self.fail_on)
+        if broken:
+            raise MmbenchError(f"{broken} (--fail-on {','.join(sorted(self.fail_on))})", "", Exit.BROKEN_KERNEL)
+        return Exit.OK
+
+
+def show_sweep(document: SweepDocument, settings: Settings, *, as_json: bool, full: bool) -> None:
+    """The answer: one JSON document, or the screen."""
+    from ..configs.codec import encode
+
+    if as_json:
+        console.answer_json(encode(document))
+        return
+    from ..reports.sweep_screen import sweep_screen
+
+    color, plain = console.wants_color(settings), console.wants_ascii(settings)
+    console.answer(sweep_screen(document, width=console.width(), color=color, ascii_only=plain, full=full))
+
+
+def failed_words(document: SweepDocument, fail_on: frozenset[str]) -> str:
+    """`2 rows are wrong, 1 library is missing`; empty where nothing is that `fail_on` names."""
+    parts = []
+    for word in FAIL_WORDS[:3]:
+        count = sum(row.status.value == word for row in document.rows)
+        if word in fail_on and count:
+            verb = {"wrong": ("is wrong", "are wrong"), "crashed": ("crashed",) * 2, "timeout": ("timed out",) * 2}[word]
+            parts.append(f"1 row {verb[0]}" if count == 1 else f"{count} rows {verb[1]}")
+    missing = sorted({m.library for m in document.absent} | {k.name for k in document.kernels if k.problem})
+    if "missing" in fail_on and missing:
+        parts.append(f"missing: {', '.join(missing)}")
+    return ", ".join(parts)
