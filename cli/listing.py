@@ -134,13 +134,13 @@ def _vendors(_results: Path) -> Rows:
                     "size": _file_size(found.path),
                     "licence": library.licence,
                     "path": found.path,
-                    "where": found.path or "a Python package",
+                    "where": found.path or "imported from Python",
                     **_about(library),
                 }
             )
         if not copies:
-            why = problem or _not_here(library)
-            where = why or f"to bring it: {library.bring}"
+            why = problem or _not_here(library) or "not installed"
+            where = f"{why}; to bring it: {library.bring}" if library.bring and not _not_here(library) else why
             rows.append(
                 {"name": library.name, "state": "absent", "licence": library.licence, "reason": why, "where": where, **_about(library)}
             )
@@ -167,6 +167,15 @@ def _file_size(path: str) -> str:
         return error.strerror or "unreadable"
 
 
+def _shapes(_results: Path) -> Rows:
+    from ..configs.shape_sets import shape_sets
+
+    return [
+        {"name": s.name, "shapes": len({n.shape for n in s.shapes}), "tags": list(s.tags), "title": s.title, "source": s.source}
+        for s in shape_sets().values()
+    ]
+
+
 def _dtypes(_results: Path) -> Rows:
     from ..configs.dtypes import MIXES
 
@@ -191,6 +200,7 @@ KINDS: dict[str, tuple[str, Sequence[str], Callable[[Path], Rows]]] = {
     "probes": ("what `mmbench probe` measures, in order (seconds: quick/default/deep)", ("name", "seconds", "summary"), _probes),
     "kernels": ("kernels that can take part in a sweep: our own, and libraries found here", ("name", "kind", "version", "title"), _kernels),
     "vendors": ("libraries: those found here, and how to bring the others", ("name", "version", "size", "licence", "where"), _vendors),
+    "shapes": ("sets of shapes, for --shapes; a tag behind a colon takes a part", ("name", "shapes", "title", "tags"), _shapes),
     "dtypes": ("data types of a product: what it reads, sums in and gives", ("name", "A", "B", "sum", "C", "summary"), _dtypes),
     "targets": ("chips that code can be emitted for", ("name", "arch", "cpu"), _targets),
     "isas": ("vector and matrix units that are tried, of every architecture", ("name", "arch", "bits", "operations", "dtypes"), _isas),
@@ -220,9 +230,25 @@ def list_(state: State, kind: str, as_json: bool) -> None:
     if as_json:
         console.answer_json({"schema": LIST_SCHEMA, "kind": f"list {kind}".rstrip(), "items": rows})
     elif rows:
-        console.answer(_table(rows, columns))
+        console.answer(_vendor_text(rows) if kind == "vendors" else _table(rows, columns))
     else:
         console.say(f"no {kind} in {state.settings.results}; run `mmbench probe` first, or name another folder with --results")
+
+
+def _vendor_text(rows: Rows) -> str:
+    """Each library with its licence, then its copies or how to bring one; a path has a line of its own, to be copied whole."""
+    lines, told = [], ""
+    for row in rows:
+        library = row["name"].partition("@")[0]
+        if library != told:
+            lines.append(f"{library}  {row['title']}, {row['licence']}")
+            told = library
+        if row["state"] == "absent":
+            lines.append(f"  absent: {row['where']}")
+            continue
+        lines.append(f"  {', '.join(filter(None, (row['name'], row['version'] and 'version ' + row['version'], row['size'])))}")
+        lines.append(f"    {row['where']}")
+    return "\n".join(console.clean(line) for line in lines)
 
 
 def _table(rows: Rows, columns: Sequence[str]) -> str:

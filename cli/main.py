@@ -142,7 +142,7 @@ def _colour_word(_ctx: click.Context, _parameter: click.Parameter, value: bool |
 def cli(ctx: click.Context, results: str | None, color: str | None, ascii_: bool | None) -> None:
     """Tell the truth about a machine and about the kernels that run on it.
 
-    Answers go to standard output, everything else to standard error. Start with `mmbench doctor`, then `mmbench probe`, then `mmbench sweep`.
+    Answers go to standard output, everything else to standard error. Start with `mmbench doctor`, `mmbench probe`, `mmbench sweep`.
     """
     given: MutableMapping[str, str | bool | None] = {"results": results, "color": color, "ascii": ascii_}
     ctx.obj = State({name: value for name, value in given.items() if value is not None})

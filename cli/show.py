@@ -1,4 +1,4 @@
-"""Show what is stored: a machine's screen, or what happened in a run."""
+"""Show what is stored: a machine's screen, a sweep's tables, or what happened in a run."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 import click
 
 from ..configs.codec import encode
-from ..configs.errors import SchemaError, UsageError
+from ..configs.errors import SchemaError, StoreError, UsageError
 from ..configs.machine import Machine
+from ..configs.runlog import read_head
 from ..configs.runs import Run
-from ..configs.store import Event, find_machine, find_run, load_machine, machine_text, read_run
+from ..configs.store import Event, find_machine, find_run, load_machine, machine_path, machine_text, read_run
+from ..configs.sweeplog import SWEEP, Sweep, read_sweep
 from . import console
 from .state import State, json_option, pass_state, results_option
 
@@ -27,11 +29,11 @@ from .state import State, json_option, pass_state, results_option
 def show(state: State, what: str, full: bool, reinfer: bool, as_json: bool) -> None:
     """Show a stored machine or run again.
 
-    MACHINE and RUN are a file, an id, or the beginning of one. Without a name: the machine that was probed last.
+    A sweep is shown with its tables. MACHINE and RUN are a file, an id, or the beginning of one. Without a name: the machine that was probed last.
     """
     path = find_stored(state.settings.results, what)
     if path.suffix == ".jsonl":
-        _show_run(path, as_json)
+        _show_run(path, state, as_json=as_json, full=full)
         return
     machine = load_machine(path)
     if reinfer:
@@ -68,7 +70,15 @@ def reinferred(machine: Machine) -> Machine:
     return reinfer(machine)
 
 
-def _show_run(path: Path, as_json: bool) -> None:
+def _show_run(path: Path, state: State, *, as_json: bool, full: bool) -> None:
+    if _kind(path) == SWEEP:
+        from ..reports.sweep_rows import sweep_document
+        from .sweep import show_sweep
+
+        found = read_sweep(path)
+        machine, why = machine_of(found, state.settings.results)
+        show_sweep(sweep_document(found, machine, why), state.settings, as_json=as_json, full=full)
+        return
     run, events, notes = read_run(path)
     for note in notes:
         console.say(f"note: {note}")
@@ -77,6 +87,28 @@ def _show_run(path: Path, as_json: bool) -> None:
         console.answer_json({**encode(run), "events": encode(everything), "notes": notes})
     else:
         console.answer(run_words(run, everything, path))
+
+
+def _kind(path: Path) -> str:
+    """What kind of run it is, by its first line; empty where that cannot be read (reading all of it says why)."""
+    with contextlib.suppress(StoreError):
+        return read_head(path).kind
+    return ""
+
+
+def machine_of(found: Sweep, results: Path) -> tuple[Machine | None, str]:
+    """(the machine that the sweep ran on, why its roofs are unknown): beside its run file, or in the results folder."""
+    beside = found.path.parent.parent / "machine.json"
+    path = beside if beside.is_file() else machine_path(results, found.run.machine_id)
+    if not path.is_file():
+        return None, f"no machine file of {found.run.machine_id} is stored"
+    try:
+        machine = load_machine(path)
+    except StoreError as error:
+        return None, error.message
+    if machine.id != found.run.machine_id:
+        return None, f"{path} is of another machine ({machine.id})"
+    return machine, ""
 
 
 def run_words(run: Run, events: list[Event], path: Path) -> str:

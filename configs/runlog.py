@@ -189,6 +189,16 @@ def read_run(path: Path) -> tuple[Run, Iterator[Event], list[str]]:
     return run, iter(events), notes
 
 
+def read_head(path: Path) -> Run:
+    """The run of a file, of which only the first line is read. StoreError or SchemaError where it cannot be."""
+    try:
+        with path.open("rb") as file:
+            line = file.readline(1 << 24).decode("utf-8", errors="replace")
+    except OSError as error:
+        raise store_error("read", path, error) from error
+    return _first_line(line, path)
+
+
 def _first_line(line: str, path: Path) -> Run:
     place = f"{path}, line 1"
     document = upgrade(parse_json(line, place), RUN_SCHEMA, RUN_MIGRATIONS, place)
@@ -221,10 +231,8 @@ def list_runs(results: Path, machine_id: str = "") -> list[StoredRun]:
             continue
         for path in paths:
             try:
-                with path.open("rb") as file:
-                    line = file.readline(1 << 24).decode("utf-8", errors="replace")
-                run = _first_line(line, path)
-            except (StoreError, OSError) as error:
+                run = read_head(path)
+            except StoreError as error:
                 found.append(StoredRun(path, name, problem=str(error)))
                 continue
             found.append(StoredRun(path, name, run.id, run.kind, run.started_at))

@@ -9,10 +9,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from .cases import Measurement
 from .codec import json_schema
-from .machine import Machine
+from .machine import Conditions, Machine
+from .plan import Opened, SweepEnd, SweepPlan
 from .runlog import Event
 from .runs import Run
+from .sweepdoc import SweepDocument
+from .sweeplog import Missing
 
 FOLDER = Path(__file__).parent / "schemas"
 _HOME = "urn:mmbench:schema:"
@@ -23,19 +27,46 @@ def machine_schema() -> dict[str, Any]:
     return json_schema(Machine, "mmbench machine file", _HOME + "machine")
 
 
+# What a sweep's events hold; a probe's are curves, and words of why one failed.
+_SWEEP_EVENTS: dict[str, type] = {
+    "plan": SweepPlan,
+    "opened": Opened,
+    "row": Measurement,
+    "conditions": Conditions,
+    "end": SweepEnd,
+}
+
+
 def run_schema() -> dict[str, Any]:
-    """Of one line of a run file: the first is a Run, every later one an Event."""
+    """Of one line of a run file: the first is a Run, every later one an Event; those of a sweep with their payload."""
     first, later = json_schema(Run, "", ""), json_schema(Event, "", "")
+    payloads = {name: json_schema(kind, "", "") for name, kind in _SWEEP_EVENTS.items()}
+    absent = json_schema(Missing, "", "")
+    holds = {name: {"$ref": made["$ref"]} for name, made in payloads.items()}
+    holds |= {"absent": {"type": "array", "items": {"$ref": absent["$ref"]}}, "note": {"type": "string"}}
+    definitions = {**first["$defs"], **later["$defs"], **absent["$defs"]}
+    for made in payloads.values():
+        definitions |= made["$defs"]
+    definitions["Event"] = {**definitions["Event"], "allOf": [_if_event(name, held) for name, held in holds.items()]}
     return {
         "$schema": first["$schema"],
         "$id": _HOME + "run",
         "title": "one line of an mmbench run file (the first line is a Run, every later line an Event)",
         "anyOf": [{"$ref": first["$ref"]}, {"$ref": later["$ref"]}],
-        "$defs": {**first["$defs"], **later["$defs"]},
+        "$defs": definitions,
     }
+
+
+def _if_event(name: str, held: dict[str, Any]) -> dict[str, Any]:
+    return {"if": {"properties": {"event": {"const": name}}}, "then": {"properties": {"payload": held}}}
+
+
+def sweep_schema() -> dict[str, Any]:
+    """Of what `mmbench sweep --json` and `--export-json` write."""
+    return json_schema(SweepDocument, "mmbench sweep document", _HOME + "sweep")
 
 
 def schema_texts() -> dict[str, str]:
     """File name -> text, as shipped."""
-    made = {"machine.schema.json": machine_schema(), "run.schema.json": run_schema()}
+    made = {"machine.schema.json": machine_schema(), "run.schema.json": run_schema(), "sweep.schema.json": sweep_schema()}
     return {name: json.dumps(schema, indent=1, ensure_ascii=False) + "\n" for name, schema in made.items()}

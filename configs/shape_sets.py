@@ -130,7 +130,9 @@ def _from_sets(name: str, tags: tuple[str, ...]) -> list[NamedShape]:
     known = shape_sets()
     names = [name] if name in known else fnmatch.filter(known, name) if "*" in name else []
     if not names:
-        raise UsageError(f"there is no shape set '{name}', and it is no shape MxNxK either", near(name, known, "see `mmbench list presets`"))
+        raise UsageError(
+            f"there is no shape set '{name}', and it is no shape MxNxK either", near(name, known, "see `mmbench list presets`")
+        )
     if len(names) > 1:
         knowing = [n for n in names if set(tags) <= set(known[n].tags)]
         names = [n for n in knowing if any(set(tags) <= shape.tags for shape in known[n].shapes)] or names[:1]

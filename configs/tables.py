@@ -116,7 +116,9 @@ class Table:
         """The file's schema must be one that is known."""
         value = self.take("schema")
         if value != newest or isinstance(value, bool):
-            raise self.error("schema", "is missing" if value is None else f"is {value!r}, but this mmbench reads {newest}", f"write schema = {newest}")
+            raise self.error(
+                "schema", "is missing" if value is None else f"is {value!r}, but this mmbench reads {newest}", f"write schema = {newest}"
+            )
 
     def end(self) -> None:
         """Nothing may be left."""

@@ -109,6 +109,8 @@ class Transformer:
 
 def _prefill(table: Table, text: str) -> tuple[int, int]:
     batch, sign, tokens = text.partition("x")
-    if not (sign and batch.isascii() and tokens.isascii() and batch.isdigit() and tokens.isdigit() and 0 < int(batch) * int(tokens) < 2**31):
+    if not (
+        sign and batch.isascii() and tokens.isascii() and batch.isdigit() and tokens.isdigit() and 0 < int(batch) * int(tokens) < 2**31
+    ):
         raise table.error("prefill", f"holds '{text}', which is no BATCHxTOKENS such as 1x128")
     return int(batch), int(tokens)

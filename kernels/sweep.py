@@ -30,9 +30,10 @@ from .measure.worker import Worker, WorkerError
 from .roofline import Roofs, elsewhere
 
 _SESSION = "mmbench.kernels.session"
-TURN_S = 0.008
+TURN_S = 0.012
 _LEAST_ROUNDS = 3
-_MOST_ROUNDS = 40
+_LEAST_KERNEL_S = 0.2  # each kernel is looked at for so long at least: noise of a shared machine comes and goes over tenths of a second
+_MOST_ROUNDS = 60
 _LEAST_SAMPLES = 6
 _CELL_S = 4.0  # without a budget: what a cell of short calls may take, beyond its least rounds
 _OPEN_S = 120.0  # a framework takes its time to be imported
@@ -279,7 +280,7 @@ def _sample(sweep: _Sweep, cell: Cell, running: list[_Entry], order: random.Rand
                 active.remove(entry)
                 running.remove(entry)
         rounds += 1
-        if rounds >= _LEAST_ROUNDS:
+        if rounds >= _LEAST_ROUNDS and rounds * TURN_S >= min(_LEAST_KERNEL_S, (deadline - since) / max(1, len(active))):
             spreads = {e.entrant.kernel: e.spread() for e in active}
             sweep.watch.noise(max(spreads.values(), default=0.0))
             active = [e for e in active if spreads[e.entrant.kernel] > sweep.plan.precision]

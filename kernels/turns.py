@@ -16,7 +16,7 @@ from .measure.stopwatch import Kernel, Stopwatch, stopwatch
 from .registry import PythonCall
 
 BURST_S = 40e-6
-SAMPLE_S = 0.0015
+SAMPLE_S = 0.004
 LONG_S = 200e-6  # a read of the timer costs some 20 ns: 0.01 % of this
 _PYTHON_SAMPLE_S = 0.002
 

@@ -2,9 +2,8 @@
 
 `finish(ptr from, i64 ld_from, ptr c, i64 ldc, i64 rows, i64 columns, ptr bias, ptr residual)`: for each element, in the type of the sums:
 x + bias[column], the activation, + residual[row][column], stored as the element type of C. `from` holds sums, or elements of C where
-`stored`; where they
-are the same memory, `in_place` reads through `c`, so that LLVM sees it. `bias` begins at the first column; the residual has C's leading dimension. A loop over plain scalars without calls: LLVM's passes
-vectorise it.
+`stored`; where it is C itself, `in_place` reads through `c`, so that LLVM sees that they are one. `bias` begins at the first column; the
+residual has C's leading dimension. A loop over plain scalars without calls: LLVM's passes vectorise it.
 
 exp(x) = 2^i · p(r) with i = round(x / ln 2), r = x - i · ln 2 in two parts, p by Taylor's series to the 7th (f32) or 13th (f64) power,
 clamped at |x| = 87 (708). gelu is x / (1 + exp(-2y)) with y = √(2/π)(x + 0.044715 x³), which is x/2 (1 + tanh y) without its

@@ -144,7 +144,7 @@ def compile_ir(ir: str, target: Target | None = None, *, optimize: bool = False)
 
 
 def linked(body: bytes, target: Target) -> Any:
-    """An object in this process, ready to be called: LLVM's engine, which must be kept alive. NotPossibleError where code cannot be mapped."""
+    """An object in this process, ready to be called: LLVM's engine, to be kept alive. NotPossibleError where code cannot be mapped."""
     try:
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(f'target triple = "{target.triple}"\n'), target.machine())
         engine.add_object_file(llvm.ObjectFileRef.from_data(body))

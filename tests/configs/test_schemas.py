@@ -8,9 +8,13 @@ from pathlib import Path
 import jsonschema
 import pytest
 from mmbench.configs import schema_files, store
+from mmbench.configs.codec import encode
 from mmbench.configs.machine import MACHINE_SCHEMA, Machine
 from mmbench.configs.runs import Run
+from mmbench.configs.sweeplog import read_sweep
+from mmbench.reports.sweep_rows import sweep_document
 from synthetic_machine import synthetic_machine
+from synthetic_sweep import write_sweep
 
 
 @pytest.mark.parametrize("name", sorted(schema_files.schema_texts()))
@@ -43,7 +47,24 @@ def test_every_line_of_a_run_file_is_valid(tmp_path: Path) -> None:
     run = Run(1, "aa", "probe", "m-1", "2026-01-01T00:00:00Z", {"effort": "quick"})
     with store.RunWriter(tmp_path).open(run) as writer:
         writer.append("curve", synthetic_machine().curves["clock"])
-        writer.append("end")
+        writer.append("ended")
     for line in writer.path.read_text().splitlines():
         assert [e.message for e in validator.iter_errors(json.loads(line))] == []
     assert list(validator.iter_errors({"event": 3})) != []
+
+
+def test_every_line_of_a_sweep_is_valid_and_its_payloads_are_looked_at(tmp_path: Path) -> None:
+    validator = jsonschema.Draft202012Validator(schema_files.run_schema())
+    lines = [json.loads(line) for line in write_sweep(tmp_path).read_text().splitlines()]
+    assert [e.message for line in lines for e in validator.iter_errors(line)] == []
+    row = next(line for line in lines if line.get("event") == "row")
+    row["payload"]["case"]["m"] = "many"
+    assert list(validator.iter_errors(row)) != []
+
+
+def test_a_sweep_document_is_valid(tmp_path: Path) -> None:
+    schema = schema_files.sweep_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    document = json.loads(json.dumps(encode(sweep_document(read_sweep(write_sweep(tmp_path)), synthetic_machine())), allow_nan=False))
+    assert [e.message for e in jsonschema.Draft202012Validator(schema).iter_errors(document)] == []
+    assert len(document["rows"]) > 30

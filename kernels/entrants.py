@@ -1,0 +1,170 @@
+"""Choose who takes part in a sweep: kernels of our own, and the copies of vendors' libraries on this machine; say which are absent.
+
+Words that choose (`--kernels`): a kernel (`vectorized`), a library's newest copy (`openblas`, `onednn-unfused`), one copy (`openblas@numpy`),
+every copy that fits a pattern (`openblas@*`), every library (`vendor/*`), every kernel of our own (`own/*`). Nothing is loaded here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ..configs.errors import MmbenchError, UsageError
+from ..configs.plan import Entrant
+from . import registry
+from .vendor import library as vendor
+from .vendor.library import Found, Library
+
+UNFUSED = "-unfused"
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A library that is not on this machine: why, and the command that brings it ("" where none does)."""
+
+    name: str
+    title: str
+    reason: str
+    bring: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """An entrant, and whether it takes part without being named."""
+
+    entrant: Entrant
+    newest: bool
+
+
+def find_entrants(
+    wanted: tuple[str, ...] = (),
+    given: Mapping[str, str] | None = None,
+    *,
+    frameworks: bool = False,
+    every_copy: bool = False,
+) -> tuple[list[Entrant], list[Absent]]:
+    """Who takes part, and which libraries are absent.
+
+    `wanted`: words as above; without any, every own kernel, the newest copy of each library, and frameworks where `frameworks` is true.
+    `given`: libraries by path, `{"openblas": "/path/to/lib.so"}`; they take part beside the newest copy, under the origin `given`.
+    `every_copy`: of each library that was not named with its copy. UsageError for words that name nothing that mmbench knows, and for paths
+    that cannot be read; a library that is known but not installed is no error, but an Absent.
+    """
+    own = [Entrant(name, "own", kernel.version, kernel.title) for name, kernel in registry.own_kernels().items()]
+    offers: dict[str, list[_Offer]] = {}
+    absent: dict[str, Absent] = {}
+    for name, path in (given or {}).items():
+        offers[name] = _offers(vendor.library(name), [vendor.given(name, path)], all_newest=True)
+    for name, library in vendor.libraries().items():
+        copies, reason = _copies(library)
+        if copies:
+            offers[name] = [*offers.get(name, []), *_offers(library, copies, all_newest=every_copy or library.kind == "framework")]
+        elif name not in offers:
+            absent[name] = Absent(name, library.title, reason, library.bring)
+    offers = {name: _distinct(found) for name, found in sorted(offers.items())}
+    if not wanted:
+        libraries = vendor.libraries()
+        usual = {name for name in libraries if frameworks or libraries[name].kind != "framework" or name in (given or {})}
+        chosen = [*own, *(o.entrant for name, found in offers.items() if name in usual for o in found if o.newest)]
+        return chosen, [a for name, a in absent.items() if name in usual]
+    found: dict[str, Entrant] = {}
+    missing: dict[str, Absent] = {}
+    for word in wanted:
+        entrants, lacking = _chosen(word, own, offers, absent)
+        found.update((e.kernel, e) for e in entrants)
+        missing.update((a.name, a) for a in lacking)
+    if given:  # whoever names a file wants it to take part
+        found.update((o.entrant.kernel, o.entrant) for name in given for o in offers[name] if o.entrant.kernel.endswith("@given"))
+    return list(found.values()), list(missing.values())
+
+
+def _copies(library: Library) -> tuple[list[Found], str]:
+    """The copies of a library, the newest first, or why there are none."""
+    try:
+        copies = list(library.find())
+    except MmbenchError as error:
+        return [], error.message
+    if copies:
+        return copies, ""
+    machine = platform.machine().lower()
+    here = {machine, {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine), "macos" if sys.platform == "darwin" else sys.platform}
+    if library.platforms and not here & set(library.platforms):
+        return [], f"not for {platform.system()} on {machine}: it exists for {', '.join(library.platforms)}"
+    return [], "not installed"
+
+
+def _offers(library: Library, copies: Iterable[Found], *, all_newest: bool) -> list[_Offer]:
+    """Entrants of the copies, with their unfused twins."""
+    offers = []
+    for number, copy in enumerate(copies):
+        for suffix in ("", UNFUSED) if library.unfused else ("",):
+            title = f"{library.title}, epilogue in a pass of its own" if suffix else library.title
+            name = f"{library.name}{suffix}@{copy.origin}"
+            entrant = Entrant(name, library.kind, library.version, title, copy.path, copy.package_version)
+            offers.append(_Offer(entrant, all_newest or number == 0))
+    return offers
+
+
+def _distinct(offers: list[_Offer]) -> list[_Offer]:
+    """Two files of one origin (two builds in one system) get names of their own: `openblas@debian`, `openblas@debian-2`."""
+    seen: dict[str, int] = {}
+    distinct = []
+    for offer in offers:
+        entrant = offer.entrant
+        seen[entrant.kernel] = count = seen.get(entrant.kernel, 0) + 1
+        if count > 1:
+            name = f"{entrant.kernel}-{count}"
+            entrant = Entrant(name, entrant.kind, entrant.version, entrant.title, entrant.path, entrant.package_version)
+        distinct.append(_Offer(entrant, offer.newest))
+    return distinct
+
+
+def _chosen(
+    word: str, own: list[Entrant], offers: Mapping[str, list[_Offer]], absent: Mapping[str, Absent]
+) -> tuple[list[Entrant], list[Absent]]:
+    """What one word names."""
+    everyone = [*own, *(o.entrant for found in offers.values() for o in found)]
+    if word == "own/*":
+        return own, []
+    if word == "vendor/*":
+        listed = [o.entrant for found in offers.values() for o in found if o.newest and o.entrant.kind == "library"]
+        libraries = vendor.libraries()
+        return listed, [a for name, a in absent.items() if libraries[name].kind == "library"]
+    word = word.removeprefix("vendor/").removeprefix("own/")
+    if "*" in word:
+        return _fitting(word, everyone, offers, absent)
+    exact = [e for e in everyone if e.kernel == word]
+    if exact:
+        return exact, []
+    named = word.split("@")[0].removesuffix(UNFUSED)
+    if named in absent:
+        return [], [absent[named]]
+    newest = [o.entrant for o in offers.get(named, []) if o.newest and o.entrant.kernel.split("@")[0] == word]
+    if newest:
+        return newest, []
+    if named in offers:
+        copies = ", ".join(o.entrant.kernel for o in offers[named])
+        raise UsageError(f"there is no '{word}' on this machine", f"of {named} there are: {copies}")
+    known = [*(e.kernel for e in own), *offers, *absent, *(e.kernel for e in everyone)]
+    near = difflib.get_close_matches(word, known, n=2, cutoff=0.6)
+    hint = f"did you mean {' or '.join(near)}?" if near else "see `mmbench list kernels` and `mmbench list vendors`"
+    raise UsageError(f"there is no kernel or library '{word}'", hint)
+
+
+def _fitting(
+    pattern: str, everyone: list[Entrant], offers: Mapping[str, list[_Offer]], absent: Mapping[str, Absent]
+) -> tuple[list[Entrant], list[Absent]]:
+    """Every copy that fits where the pattern holds @; else kernels of our own and newest copies by name."""
+    newest = {o.entrant.kernel for found in offers.values() for o in found if o.newest}
+    if "@" in pattern:
+        found = [e for e in everyone if fnmatch.fnmatchcase(e.kernel, pattern)]
+    else:
+        found = [e for e in everyone if (e.kind == "own" or e.kernel in newest) and fnmatch.fnmatchcase(e.kernel.split("@")[0], pattern)]
+    lacking = [a for name, a in absent.items() if fnmatch.fnmatchcase(name, pattern.split("@")[0])]
+    if not found and not lacking:
+        raise UsageError(f"no kernel or library fits '{pattern}'", "see `mmbench list kernels` and `mmbench list vendors`")
+    return found, lacking
