@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 
 from ..configs.errors import UsageError
 from ..configs.facts import Scalar
-from ..configs.plan import Entrant, SweepPlan
-from ..configs.sweeplog import Missing, Sweep
 
 
 @dataclass(frozen=True, slots=True)

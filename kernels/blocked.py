@@ -3,8 +3,8 @@
 Strips of B (kc × width) and rows of A are decoded into the accumulator's type, so one loop serves every data type and layout. The loop
 that LLVM vectorises runs along a row of C and adds four products to each sum of two rows: every sum is still made in the order of k, so
 nothing need be reassociated; multiplication and addition may fuse ("contract"). Sums stay in memory between steps of k, unlike in
-`vectorized`, whose registers hold them; that is what this rung shows. Known flaw: edges are filled up with zeros, so a case of few rows or
-columns does work that nobody asked for.
+`vectorized`, whose registers hold them; that is what this rung shows. Known flaws: edges are filled up with zeros, so a case of few columns
+does work that nobody asked for; and packing B for a single row of A costs more than it gives (`naive` can be faster there).
 
 numba only reads the Python. What it gives, LLVM IR without numba's own optimisation, is kept on disk under a hash of all sources, and
 `emit.jit` makes machine code of it: a second worker needs neither numba's import nor its compilation (some 0.5 s each).
@@ -15,10 +15,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
-import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from importlib.metadata import version
@@ -35,7 +34,7 @@ from .abi import Slot
 from .compiled import Elements, memory, numba, state_of
 from .crew import crew_of
 from .emit import ir as words
-from .emit.jit import Code, cache_dir, compile_ir, optimized
+from .emit.jit import Code, cache_dir, cached_object, compile_ir, optimized, store_object
 from .emit.target import Target
 from .host import CacheSize, Host
 from .measure.memory import Buffer
@@ -50,7 +49,6 @@ _PAIR = 2  # rows of C in one round
 _ALIGN = 4096
 _LIBM = frozenset({"exp", "expf", "tanh", "tanhf"})  # what the loops may call
 _REFERENCE = re.compile(r"^define [^@]*@(NRT_(?:incref|decref))\(.*?^}\n", re.MULTILINE | re.DOTALL)
-_DIGEST = 64  # hexadecimal digits in front of IR on disk
 _NO_SIZE = np.zeros(1, dtype=np.int64)
 _LAID = 9  # slots that `compiled.state_of` fills
 
@@ -86,8 +84,8 @@ class Blocked:
 
     def serves(self, case: Case) -> str:
         """Everything that is defined: gelu and silu are not, in integers."""
-        smooth = [step for step in case.steps if step in ("gelu", "silu")]
-        return f"{smooth[0]} has no meaning in 32-bit integers" if smooth and case.mix.integer else ""
+        undefined = case.mix.integer and {"gelu", "silu"} & set(case.steps)
+        return "gelu and silu have no meaning in 32-bit integers" if undefined else ""
 
     def prepare(self, case: Case, host: Host) -> Prepared:
         """The loops for the case's types and the host's caches; sizes and layouts are arguments."""
@@ -426,16 +424,9 @@ def _sources() -> str:
 
 def kept_ir(key: tuple[object, ...], make: Callable[[], Callable[[int, int], None]]) -> str:
     """The IR of the function that `make` builds, from disk where the same was built before; `key` says what `make` depends on."""
-    name = hashlib.sha256(repr((_sources(), key)).encode()).hexdigest()
-    path = cache_dir().parent / "loops" / f"{name}.ll"
-    with suppress(OSError, UnicodeDecodeError):
-        text = path.read_text(encoding="utf-8")
-        if hashlib.sha256(text[_DIGEST:].encode()).hexdigest() == text[:_DIGEST]:
-            return text[_DIGEST:]
-    body = front_end(make())
-    with suppress(OSError):  # a read-only home or a full disk: compile again next time
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}")
-        temporary.write_text(hashlib.sha256(body.encode()).hexdigest() + body, encoding="utf-8")
-        temporary.replace(path)
-    return body
+    path = cache_dir() / f"{hashlib.sha256(repr((_sources(), key)).encode()).hexdigest()}.ll"
+    kept = cached_object(path)
+    if kept is None:
+        kept = front_end(make()).encode()
+        store_object(path, kept)
+    return kept.decode()

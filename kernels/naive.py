@@ -31,7 +31,9 @@ class Naive:
     version: str
 
     def serves(self, case: Case) -> str:
-        """Everything, on one thread."""
+        """Everything that is defined, on one thread: gelu and silu have no value in 32-bit integers."""
+        if case.mix.integer and {"gelu", "silu"} & set(case.steps):
+            return "gelu and silu have no meaning in 32-bit integers"
         return "one thread only" if case.threads > 1 else ""
 
     def prepare(self, case: Case, host: Host) -> Prepared:

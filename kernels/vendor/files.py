@@ -170,14 +170,14 @@ def _dynamic(path: Path) -> tuple[list[str], list[str]]:
 def needed_files(path: str) -> tuple[str, ...]:
     """The library and all that it needs, directly or not, as the loader would find them; without what every system has.
 
-    Read from the files: nothing is loaded. What cannot be found is left out, and what a library loads by itself once it runs is not seen.
-    Other than ELF: the library alone.
+    Read from the files: nothing is loaded. A library's own folder is looked at too, from where an adapter loads what a wheel does not name
+    in full. What cannot be found is left out, and what is loaded only at run time is not seen. Other than ELF: the library alone.
     """
     found = [str(Path(path).resolve())]
     for name in found:  # it grows meanwhile
         needed, folders = _dynamic(Path(name))
         for wanted in needed:
-            place = "" if wanted.startswith(_SYSTEM) else _located(wanted, folders)
+            place = "" if wanted.startswith(_SYSTEM) else _located(wanted, [*folders, str(Path(name).parent)])
             if place and place not in found:
                 found.append(place)
     return tuple(found)

@@ -3,7 +3,6 @@
 import os
 
 import pytest
-
 from mmbench.configs.cases import Case, Status
 from mmbench.configs.codec import decode, encode
 from mmbench.configs.plan import Entrant, Opened

@@ -2,7 +2,6 @@ import ctypes
 
 import numpy as np
 import pytest
-
 from mmbench.kernels import abi
 from mmbench.kernels.emit import ir
 from mmbench.kernels.emit.jit import compile_ir

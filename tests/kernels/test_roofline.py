@@ -1,7 +1,6 @@
 import dataclasses
 
 import pytest
-
 from mmbench.configs.cases import Case
 from mmbench.configs.facts import measured
 from mmbench.configs.machine import MACHINE_SCHEMA, CacheLevel, Machine, Roof, UnitRate
@@ -20,7 +19,15 @@ def cache(name, size, sharing="private"):
 
 
 def machine():
-    memory = [("L1d", 1, 200e9), ("L1d", 2, 400e9), ("L2", 1, 100e9), ("L2", 2, 200e9), ("L3", 1, 80e9), ("L3", 2, 120e9), ("DRAM", 1, 20e9)]
+    memory = [
+        ("L1d", 1, 200e9),
+        ("L1d", 2, 400e9),
+        ("L2", 1, 100e9),
+        ("L2", 2, 200e9),
+        ("L3", 1, 80e9),
+        ("L3", 2, 120e9),
+        ("DRAM", 1, 20e9),
+    ]
     roofs = tuple(Roof("memory", f"{level} read", "", level, t, measured(rate, "B/s", "bandwidth@1")) for level, t, rate in memory)
     rates = (
         unit("fma", "f32", "vfmadd", 128e9, 32.0),

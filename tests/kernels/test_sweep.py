@@ -3,7 +3,6 @@
 import itertools
 
 import pytest
-
 from mmbench.configs.cases import Case, Check, Status, Variant
 from mmbench.configs.codec import encode
 from mmbench.configs.plan import Cell, Entrant, Opened, Skip, SweepPlan

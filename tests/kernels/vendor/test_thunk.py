@@ -5,7 +5,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-
 from mmbench.kernels import abi
 from mmbench.kernels.abi import Slot
 from mmbench.kernels.emit.jit import compile_ir
@@ -30,7 +29,9 @@ def block_of(**values):
 
 def test_every_kind_of_argument_arrives_as_its_type():
     seen = []
-    kind = ctypes.CFUNCTYPE(None, ctypes.c_int32, ctypes.c_int64, ctypes.c_float, ctypes.c_double, ctypes.c_void_p, ctypes.c_uint16, ctypes.c_int32)
+    kind = ctypes.CFUNCTYPE(
+        None, ctypes.c_int32, ctypes.c_int64, ctypes.c_float, ctypes.c_double, ctypes.c_void_p, ctypes.c_uint16, ctypes.c_int32
+    )
     function = kind(lambda *words: seen.append(words))
     arguments = [
         *(Arg("i32", 101), Arg("i64", Slot.LDA), Arg("float", Slot.ALPHA), Arg("double", Slot.BETA), Arg("ptr", Slot.A)),
