@@ -29,7 +29,8 @@ from .state import State, json_option, pass_state, results_option
 def show(state: State, what: str, full: bool, reinfer: bool, as_json: bool) -> None:
     """Show a stored machine or run again.
 
-    A sweep is shown with its tables. MACHINE and RUN are a file, an id, or the beginning of one. Without a name: the machine that was probed last.
+    A sweep is shown with its tables. MACHINE and RUN are a file, an id, or the beginning of one. Without a name: the machine
+    that was probed last.
     """
     path = find_stored(state.settings.results, what)
     if path.suffix == ".jsonl":

@@ -56,7 +56,7 @@ NEWEST = "\0newest"  # --resume without a name
 @json_option
 @results_option
 @pass_state
-def sweep(state: State, **words: Any) -> int:
+def sweep(state: State, /, **words: Any) -> int:
     """Run every kernel over shapes and data types, proven right, then timed.
 
     Each cell is asked of every kernel that serves it, in turns; rows say how far each is from this machine's own roof. Nothing is timed
@@ -101,7 +101,7 @@ def _fail_words(text: str) -> frozenset[str]:
 
 
 def _request(words: dict[str, Any], settings: Settings) -> Request:
-    from .sweep_request import Request, listed, parse_share, split_shapes
+    from .sweep_request import Request, listed, split_shapes
 
     own = words["shapes"] or words["dtypes"]
     budget_s = parse_duration(words["time_budget"]) if words["time_budget"] else settings.time_budget_s
@@ -122,11 +122,20 @@ def _request(words: dict[str, Any], settings: Settings) -> Request:
         temperature=words["temperature"] or "",
         expression=words["expression"] or "",
         time_budget_s=budget_s,
-        precision=parse_share(words["precision"]) if words["precision"] else None,
+        precision=_precision(words["precision"]) if words["precision"] else None,
         check=words["check"] or "",
         seed=settings.seed,
         given=given,
     )
+
+
+def _precision(text: str) -> float:
+    from ..configs.profiles import parse_share
+
+    try:
+        return parse_share(text)
+    except UsageError as error:
+        raise UsageError(f"--precision: {error.message}", error.hint) from None
 
 
 _FIXED_BY_RESUME = (
@@ -160,8 +169,9 @@ def _tell(plan: SweepPlan, absent: tuple[Missing, ...], settings: Settings, as_j
     if as_json:
         console.answer_json(plan_document(plan, absent))
         return
-    look = {"width": console.width(), "color": console.wants_color(settings), "ascii_only": console.wants_ascii(settings)}
-    console.answer(plan_text(plan, absent, cells=True, **look) + "\nnothing was run")
+    color, plain = console.wants_color(settings), console.wants_ascii(settings)
+    text = plan_text(plan, absent, width=console.width(), color=color, ascii_only=plain, cells=True)
+    console.answer(f"{text}\nnothing was run")
 
 
 def _say_plan(plan: SweepPlan, absent: tuple[Missing, ...], settings: Settings) -> None:

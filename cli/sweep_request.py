@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from ..configs.errors import UsageError
 from ..configs.facts import Scalar
+from ..configs.plan import SweepPlan
+from ..configs.profiles import Profile, ad_hoc, load_profile
+from ..configs.sweeplog import Missing, Sweep
+
+if TYPE_CHECKING:
+    from ..kernels.entrants import Absent
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Request:
 
     def plain(self) -> dict[str, Scalar]:
         """As it is copied into the run; what was not given is left out."""
-        values: dict[str, Scalar | None] = {
+        values: dict[str, Scalar] = {
             "preset": self.preset,
             "shapes": ",".join(self.shapes),
             "dtypes": ",".join(self.dtypes),
@@ -42,12 +47,12 @@ class Request:
             "epilogues": ",".join(self.epilogues),
             "temperature": self.temperature,
             "expression": self.expression,
-            "time_budget_s": self.time_budget_s,
-            "precision": self.precision,
+            "time_budget_s": self.time_budget_s or 0.0,
+            "precision": self.precision or 0.0,
             "check": self.check,
             "library": ",".join(f"{name}={path}" for name, path in self.given.items()),
         }
-        return {name: value for name, value in values.items() if value not in (None, "")}  # type: ignore[misc]
+        return {name: value for name, value in values.items() if value not in (0.0, "")}
 
 
 def listed(texts: Iterable[str]) -> tuple[str, ...]:
@@ -71,10 +76,73 @@ def split_shapes(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
 
 
-def parse_share(text: str) -> float:
-    """`2%` or `0.02` to 0.02; UsageError otherwise. A bare number of one or more is refused: it may be meant in percent."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*(%?)\s*", text)
-    share = float(match[1]) / (100 if match[2] else 1) if match else math.nan
-    if not 0.0005 <= share <= 0.5:
-        raise UsageError(f"--precision {text}: not a share from 0.05 % to 50 %", "write it as 2% or 0.02")
-    return share
+def planned(request: Request) -> tuple[SweepPlan, tuple[Missing, ...]]:
+    """The plan, and the libraries that would take part if they were here. UsageError for words that mean nothing; nothing is loaded."""
+    from ..kernels.host import Host
+    from ..kernels.measure.affinity import allowed_cpus
+    from ..kernels.plan import find_entrants, make_plan
+
+    profile = _profile(request)
+    cpus = allowed_cpus()
+    entrants, absent = find_entrants(
+        request.kernels or profile.kernels, request.given, frameworks=profile.frameworks, every_copy=profile.every_copy
+    )
+    if not entrants:
+        raise _nobody(absent)
+    plan = make_plan(
+        profile.cells(len(cpus)),
+        entrants,
+        host=Host.of(None, cpus),
+        seed=request.seed,
+        profile=profile,
+        expression=request.expression,
+        patient=bool(request.kernels),
+    )
+    return plan, tuple(Missing(a.name, a.title, a.reason, a.bring) for a in absent)
+
+
+def _profile(request: Request) -> Profile:
+    """The preset with what the command line says in place of its own; without a preset, the command line alone."""
+    lists = {
+        "shapes": request.shapes,
+        "dtypes": request.dtypes,
+        "layouts": request.layouts,
+        "threads": (request.threads,) if request.threads else (),
+        "temperatures": (request.temperature,) if request.temperature else (),
+        "epilogues": request.epilogues,
+    }
+    profile = load_profile(request.preset).override(**lists) if request.preset else ad_hoc(**lists)
+    if request.time_budget_s is not None:
+        profile = replace(profile, time_budget_s=request.time_budget_s)
+    return replace(profile, precision=request.precision or profile.precision, check=request.check or profile.check)
+
+
+def _nobody(absent: Sequence[Absent]) -> UsageError:
+    """Everything that was asked for is known, and nothing of it is here."""
+    reasons = "; ".join(f"{a.title} is {a.reason}" if a.reason == "not installed" else f"{a.title}: {a.reason}" for a in absent)
+    return UsageError(f"no kernel takes part: {reasons}", "; ".join(dict.fromkeys(a.bring for a in absent if a.bring)))
+
+
+def check_same_kernels(found: Sweep) -> None:
+    """Refuse to go on with a run whose kernels or libraries are others now: rows of two versions under one name would mislead."""
+    from ..kernels.plan import find_entrants
+
+    given = {e.library: e.path for e in found.plan.entrants if e.kernel.endswith("@given")}
+    now, _ = find_entrants((), given, frameworks=True, every_copy=True)
+    here = {e.kernel: e for e in now}
+    for then in found.plan.entrants:
+        entrant = here.get(then.kernel)
+        if entrant is None:
+            raise UsageError(
+                f"{then.kernel}, which takes part in sweep {found.run.id}, is not on this machine any more", "start a new sweep"
+            )
+        for what, old, new in (
+            ("its version", then.version, entrant.version),
+            ("its package", then.package_version, entrant.package_version),
+            ("its file", then.path, entrant.path),
+        ):
+            if old != new:
+                message = (
+                    f"{then.kernel} changed since sweep {found.run.id} was begun: {what} was {old or 'unknown'} and is {new or 'unknown'}"
+                )
+                raise UsageError(message, "start a new sweep")

@@ -89,7 +89,8 @@ class Profile:
         given = {name: tuple(values) for name, values in lists.items()}
         given = {name: values for name, values in given.items() if values}
         more: dict[str, Any] = {"origin": GIVEN, "most_gflop": math.inf} if "shapes" in given else {}
-        grids = [replace(grid, **given, **more) for grid in self.grids]
+        changed: dict[str, Any] = {**given, **more}
+        grids = [replace(grid, **changed) for grid in self.grids]
         return replace(self, grids=tuple(dict.fromkeys(grids)))
 
     def cells(self, cpus: int) -> list[Cell]:
@@ -174,11 +175,11 @@ def _read(table: Table, key: str, parse: Callable[[str], float]) -> float:
 
 
 def parse_share(text: str) -> float:
-    """`2%` or `0.02` to a share between 0 and 1; UsageError otherwise."""
-    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(%?)\s*", text)
+    """`2%` or `0.02` to 0.02; UsageError otherwise. A bare number of one or more is refused: it may be meant in percent."""
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(%?)\s*", text)
     share = float(match[1]) / (100 if match[2] else 1) if match else 0.0
-    if not 0 < share < 1:
-        raise UsageError(f"'{text}' is no share of the time", "write a number between 0 and 100 with %, such as 2%")
+    if not 0.0005 <= share <= 0.5:
+        raise UsageError(f"'{text}' is not a share from 0.05 % to 50 %", "write it as 2% or 0.02")
     return share
 
 

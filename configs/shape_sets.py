@@ -19,7 +19,8 @@
     contexts = []                         # tokens that attention reads in decode
     part = []                             # further shapes, as in a set
 
-A shape is chosen by the set's name (`bert-base`, or a pattern, `llama-*`), and by tags joined with + (`llama-3-8b:decode+up`): all of them must fit.
+A shape is chosen by the set's name (`bert-base`, or a pattern, `llama-*`), and by tags joined with + (`llama-3-8b:decode+up`): all of them
+must fit.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class ShapeSet:
         return tuple(dict.fromkeys(tag for shape in self.shapes for tag in sorted(shape.tags)))
 
     def chosen(self, tags: tuple[str, ...]) -> tuple[NamedShape, ...]:
-        """The shapes that have all these tags, each once with its first origin; UsageError for a tag that none has, and where none has them all."""
+        """The shapes that have all these tags, each once with its first origin; UsageError for tags that none has, alone or together."""
         for tag in tags:
             if tag not in self.tags:
                 raise UsageError(f"shape set '{self.name}' has no tag '{tag}'", near(tag, self.tags))

@@ -79,12 +79,12 @@ class Transformer:
                 yield self._named(Shape(batch, self.vocab, self.d), "logits", where, ("logits", *tags))
         for count in self.decode:
             where = "decode, 1 sequence" if count == 1 else f"decode, {count} sequences"
-            tags = ("decode", f"m{count}")
-            yield from self._linear(count, where, tags)
+            at = ("decode", f"m{count}")
+            yield from self._linear(count, where, at)
             if self.vocab:
-                yield self._named(Shape(count, self.vocab, self.d), "logits", where, ("logits", *tags))
+                yield self._named(Shape(count, self.vocab, self.d), "logits", where, ("logits", *at))
             for tokens in self.contexts:
-                yield from self._decoding(count, tokens, f"{where}, context of {tokens}", (*tags, f"s{tokens}"))
+                yield from self._decoding(count, tokens, f"{where}, context of {tokens}", (*at, f"s{tokens}"))
 
     def _linear(self, rows: int, where: str, tags: tuple[str, ...]) -> Iterator[NamedShape]:
         q, g = self.heads * self.head, self.kv * self.head

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from ..configs.cases import Case, Variant
 from ..configs.dtypes import ELEMENTS, MIXES
 from ..configs.errors import NotPossibleError
+from ..configs.facts import Scalar
 from .abi import Slot
 from .compiled import Elements, memory, numba, state_of
 from .crew import crew_of
@@ -102,7 +103,7 @@ class Blocked:
         def bind(_operands: Operands) -> int:
             return int(state.ctypes.data)
 
-        params = {"mc": sizes.mc, "kc": sizes.kc, "nc": sizes.nc, "width": sizes.width, "unroll": _QUAD}
+        params: dict[str, Scalar] = {"mc": sizes.mc, "kc": sizes.kc, "nc": sizes.nc, "width": sizes.width, "unroll": _QUAD}
         return Prepared(Variant(self.name, self.version, code.target.cpu, params), address, bind, sha=code.sha, keep=keep)
 
 

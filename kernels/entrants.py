@@ -1,7 +1,8 @@
 """Choose who takes part in a sweep: kernels of our own, and the copies of vendors' libraries on this machine; say which are absent.
 
-Words that choose (`--kernels`): a kernel (`vectorized`), a library's newest copy (`openblas`, `onednn-unfused`), one copy (`openblas@numpy`),
-every copy that fits a pattern (`openblas@*`), every library (`vendor/*`), every kernel of our own (`own/*`). Nothing is loaded here.
+Words that choose (`--kernels`): a kernel (`vectorized`), a library's newest copy (`openblas`, `onednn-unfused`), one copy
+(`openblas@numpy`), every copy that fits a pattern (`openblas@*`), every library (`vendor/*`), every kernel of our own (`own/*`).
+Nothing is loaded here.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def narrow_values(name: str) -> Array:
     codes = np.arange(16, dtype=np.uint8)
     if name == "s4":
         return ((codes.astype(np.int64) ^ 8) - 8).astype(np.float64)
-    return codes.view(np.dtype(getattr(ml_dtypes, ELEMENTS[name].numpy))).astype(np.float64)
+    return np.asarray(codes.view(np.dtype(getattr(ml_dtypes, ELEMENTS[name].numpy))).astype(np.float64))
 
 
 def whole_limit(mix: Mix, k: int) -> int:
@@ -52,7 +52,7 @@ def pattern(name: str, fill: str, seed: int, limit: int) -> Array:
     element = ELEMENTS[name]
     if element.bits < 8:
         codes = _narrow_codes(element, fill, random, limit)
-        return (codes[0::2] | (codes[1::2] << 4)).astype(np.uint8)
+        return np.asarray(codes[0::2] | (codes[1::2] << 4), dtype=np.uint8)
     if element.digits == 0:
         return _bytes(element, fill, random, limit).astype(storage(name))
     if fill == "normal":

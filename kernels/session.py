@@ -32,7 +32,7 @@ from .vendor.library import Found, Library, library
 from .verify import bind, call, verify
 
 _COLD_CACHES = 3.0  # operand sets together are this many times the last cache
-_MOST_SETS = 512
+MOST_SETS = 512
 _MEMORY_SHARE = 0.6  # of what may be used at all
 
 
@@ -182,7 +182,7 @@ def _colder(session: _Session, case: Case, prepared: Prepared, first: Operands) 
     if case.temperature != "cold":
         return []
     each = max(case.traffic_bytes(), 64)
-    count = min(_MOST_SETS, int(_COLD_CACHES * session.host.last_cache_bytes / each) + 1)
+    count = min(MOST_SETS, int(_COLD_CACHES * session.host.last_cache_bytes / each) + 1)
     room = int(_MEMORY_SHARE * memory_budget_bytes()[0] / each)
     if room < 2 <= count:
         raise NotPossibleError(f"memory for {count} sets of operands cannot be had", "cold caches need operands beyond the last cache")

@@ -1,8 +1,8 @@
 """Call any library that speaks CBLAS: sgemm and dgemm, with 32-bit or 64-bit integers, under whatever names it exports them.
 
 Row-major, as the cases are. A strided batch goes to the library's own call where it has one; other batches, and those of a library without,
-are a loop over the problems in the emitted thunk (`params["batch"]` says which). An epilogue is a pass of its own after the product, because
-CBLAS has none. A leading dimension of 0 (a side of the matrix is 0) is given as 1: BLAS refuses 0 and would leave C as it is.
+are a loop over the problems in the emitted thunk (`params["batch"]` says which). An epilogue is a pass of its own after the product,
+because CBLAS has none. A leading dimension of 0 (a side is 0) is given as 1: BLAS refuses 0 and would leave C as it is.
 
 Source: the CBLAS interface of Netlib's reference BLAS; spellings as found in the libraries themselves.
 """

@@ -1,8 +1,8 @@
 """OpenBLAS: NumPy's and SciPy's own copies, the wheels scipy-openblas32 and 64, and the system's.
 
-Copies differ in how they spell their functions, in the width of their integers, and in the kernels that were built in (`openblas_get_config`
-and `corename` tell). NumPy's copy is in every worker anyway, loaded for one thread; `openblas_set_num_threads` starts what its pool lacks
-(driver/others/blas_server.c), so its threads are set like any other's.
+Copies differ in how they spell their functions, in the width of their integers, and in the kernels that were built in
+(`openblas_get_config` and `corename` tell). NumPy's copy is in every worker anyway, loaded for one thread;
+`openblas_set_num_threads` starts what its pool lacks (driver/others/blas_server.c), so its threads are set like any other's.
 """
 
 from __future__ import annotations

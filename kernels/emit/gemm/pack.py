@@ -1,9 +1,9 @@
 """Emit the packing of a panel: elements decoded into the type that the tile computes with, in the order in which it reads them.
 
 `pack_x(ptr from, i64 begin, i64 step, i64 step.k, i64 valid, i64 depth, ptr to, …)`: `valid` of `wide` rows (of A, or columns of B)
-times `depth` steps of k, from element `begin` on, `step` elements from row to row and `step.k` along k; to [ceil(depth / pair)][wide][pair],
-what is missing filled with zeros. Scales are multiplied in here: an element times its scale is exact in f32 for every type but int4 with f32
-scales, where it is rounded once.
+times `depth` steps of k, from element `begin` on, `step` elements from row to row and `step.k` along k; to
+[ceil(depth / pair)][wide][pair], what is missing filled with zeros. Scales are multiplied in here: an element times its scale is exact in
+f32 for every type but int4 with f32 scales, where it is rounded once.
 """
 
 from __future__ import annotations
