@@ -6,26 +6,62 @@ is drawn from the first line of each module: `pytest tests/test_map.py --update-
 The map:
 
 configs/                  What things are, and what was chosen. Standard library only
+    cases.py              Ask one question of a kernel, and keep its answer: Case, Variant, Samples, Check and Measurement
     chips.py              Load what is published of chips: sizes, latencies and rates, with the source of every figure
     codec.py              Turn frozen records into plain JSON values and back, and say the place of whatever does not fit
     curve.py              Keep what a probe saw: raw samples at points, and raw readings, from which every Fact can be inferred again
+    dtypes.py             List the data types: how one element is stored, and which elements a matrix product takes, sums in and gives
     errors.py             Say what went wrong, what to do about it, and how the process ends
     facts.py              Keep everything that is known as a Fact: a value and how it came to be known
     files.py              Write files whole or not at all, read them with errors in words: what the stores of machines and of runs share
     machine.py            Describe one machine: what it is, what it claims and what was measured, as frozen records of Facts
+    plan.py               Describe a sweep before it runs and when it ends
+    profiles.py           Load sweep profiles
     runlog.py             Write what happens in a run as it happens, a line an event, and read it again, torn last line and all
     runs.py               Name a run: who measured what, when, on which machine, with which settings. The first line of every run file
     schema_files.py       Make the JSON Schemas that ship with the package, out of the records themselves
     sense.py              Find what no machine can have: numbers that are no numbers, amounts below zero, tables that are not square
     settings.py           Gather the settings from every layer, and remember which layer each value came from
+    shape_sets.py         Load the shapes of real programs, each with its origin: `presets/shapes/*.toml`
+    shapes.py             Read and write shapes of matrix products as people type them: `128x768x768`, `12*128x128x64:nt`, `1024`
     store.py              Keep machines in files, found again by name
+    sweepdoc.py           Describe what a sweep found, derived and ready to be read
+    sweeplog.py           Read a sweep's run file: the plan, who was opened, the rows, and how it ended
+    tables.py             Read TOML tables strictly: every key known, every value of its kind, and each error with its file and place
+    transformers.py       Derive the matrix products of a transformer from its model card
     units.py              Turn sizes, times and rates into words, and words into sizes and times
 
 kernels/                  Make machine code, prove it, time it
+    abi.py                Call every matrix product through one C signature, `void f(int64_t *arguments)`
+    battery.py            Prove a kernel on small awkward shapes
+    blocked.py            The three loops in blocks that fit the caches, packed so that the compiler can vectorise them
+    blocks.py             Choose block sizes of a packed product from the caches as they were measured, never as they are claimed
     catalog.py            List every piece of code that can be emitted, by name and for any target: what `mmbench emit` prints
+    causes.py             Guess why an element is wrong
+    compiled.py           Compile kernels that are written in Python: numba's part, imported only when such a kernel is asked for
+    crew.py               Keep threads that wait in machine code for their part of a product
+    entrants.py           Choose who takes part in a sweep
+    epilogue.py           Do the epilogue in a pass of its own over C, for libraries that cannot fuse it: what fusing is held against
+    expressions.py        Understand `-k EXPR`
+    fills.py              Fill operands with values that find errors
+    guards.py             Stand guard over a kernel: memory that traps on a step too far, and a watch over what the process does besides
+    host.py               Say what kernels may know of the machine that they run on
+    naive.py              The three loops
+    operands.py           Lay out the operands of one case in memory: filled, guarded, and described by an argument block
+    oracle.py             Say what the product must be, exactly or in higher precision, and never by the code under test
+    plan.py               Plan a sweep before anything is timed
+    registry.py           Find the kernels
+    roofline.py           Hold a rate against the machine's own roof
+    session.py            Answer for one kernel in a process of its own
+    sweep.py              Run a sweep's plan
+    turns.py              Take samples of one kernel for a short turn, so that several kernels can take turns
+    vectorized.py         The generated kernel
+    verify.py             Prove that a kernel is right on the very operands that it will be timed with, at little cost
 
 kernels/emit/             Make machine code at run time, for this chip or for another
     cpuid.py              Ask an x86 chip about itself by the CPUID and XGETBV instructions, through emitted code
+    elements.py           Emit the step from a stored element to the number that is computed with, and back
+    epilogue.py           Emit what follows the product: bias, activation, residual, and the rounding to the stored type
     instruction.py        Describe one machine instruction
     ir.py                 Write LLVM IR as text: the few phrases that all emitters share
     jit.py                Compile LLVM IR to machine code: run it here, or print the assembly of any target
@@ -34,6 +70,13 @@ kernels/emit/             Make machine code at run time, for this chip or for an
     streams.py            Emit the memory loops: a pointer chase, and streams that read, write, copy and combine arrays
     target.py             Name the chip that code is emitted for: this one, or any other that LLVM knows
     touch.py              Emit a walk that touches every line of a buffer once, in no order that a prefetcher follows, as fast as…
+    writer.py             Write longer functions in LLVM IR
+
+kernels/emit/gemm/        Generate packed matrix products as LLVM IR: tile, packing, blocking and epilogue, each a file, each parametric
+    macro.py              Emit the whole product
+    pack.py               Emit the packing of a panel
+    recipe.py             Choose the shape of a generated product
+    tile.py               Emit the micro-kernel: a tile of C from packed panels of A and B, all of its sums in registers
 
 kernels/emit/isa/         One file an instruction set: its instructions, how each is emitted, and what each means in NumPy
     arm_neon.py           Arm vectors of 128 bits
@@ -69,6 +112,19 @@ kernels/measure/          Time machine code: clock, stopwatch, sampler, conditio
     trap.py               Run something that may crash in a child process, and say how it ended
     virtualisation.py     Tell hypervisors and containers by the signs that they leave
     worker.py             Run measurements in a process of their own, so that a trap, a hang or a kill costs that measurement only
+
+kernels/vendor/           One file a vendor library: where it lies, what it serves, and how it is called
+    cblas.py              Call any library that speaks CBLAS
+    discovery.py          Find where libraries lie
+    environment.py        Find the environment variables that change what a library does
+    files.py              Open a shared library with errors in words, and say which files it takes and how large they are on disk
+    framework.py          Meet a framework that only Python can call
+    jax_xla.py            JAX: `lax.dot_general` compiled by XLA for the processor, or for the GPU or TPU that it finds
+    library.py            Meet a vendor's library: find its files, load one, learn what it is, and make its calls ready
+    modular_max.py        Modular MAX: a graph with one `ops.matmul`, compiled for the processor and called from Python
+    openblas.py           OpenBLAS: NumPy's and SciPy's own copies, the wheels scipy-openblas32 and 64, and the system's
+    pytorch.py            Call PyTorch
+    thunk.py              Emit the code that turns an argument block into a library's own call
 
 probes/                   A small kernel plus an inference, one file a probe
     bandwidth.py          Bandwidth of each cache level and of memory
@@ -115,7 +171,9 @@ reports/                  Rows, figures and pages out of files
     cores.py              Show how long a cache line takes from one CPU to another
     facts.py              List every Fact of a machine under a dotted path
     header.py             Say in the first lines what machine this is and under which conditions it was measured
+    junit.py              Write a sweep as a JUnit file, which every CI system shows: one test case for each kernel in each cell
     look.py               Say how a screen is to look (width, colour, characters, depth), and turn styled lines into one string
+    markdown.py           Write a sweep as GitHub-flavoured Markdown tables
     memory.py             Show what memory gives beyond the pyramid: geometry, translation, streams, latency under load, the nodes
     notices.py            Close a screen: what a reader must know, what could not be measured and why, what to do next
     numbers.py            Write a number with its interval in one notation everywhere: `4.98 ±0.02`
@@ -123,6 +181,10 @@ reports/                  Rows, figures and pages out of files
     samples.py            List every raw sample of a machine, one row a sample: for tables, data frames, and anyone who trusts no median
     screen.py             The terminal screen of a machine: one string out of one record, the same wherever and whenever it is drawn
     sparkline.py          Draw the latency curve in a few characters: time a load, log scale, over the working set, log scale
+    sweep_plan.py         Say what a sweep would do
+    sweep_rows.py         Derive a sweep's figures from its raw samples
+    sweep_screen.py       The terminal screen of a sweep: who is best at what, who is wrong or absent, and how many cells each serves
+    sweep_words.py        Say in words what a sweep found: what the screen, the Markdown tables and the JUnit file all say alike
     tables.py             Lay out plain text tables that never cut a cell
     text.py               Make any string safe and measurable before it reaches a terminal: clean, shorten, measure, pad, wrap
     verdicts.py           Put verdicts into words
@@ -137,12 +199,17 @@ cli/                      One file a subcommand; nothing but words in and out
     emit.py               Print the code that is measured: LLVM IR or assembly, for this chip or any other
     explain.py            Explain one topic
     export.py             Write a stored machine for other programs: its JSON file, or a table of facts or of raw samples
-    listing.py            List what there is: probes, targets, instruction sets, chips with published figures, stored machines and runs
+    exports.py            Write a sweep's exports
+    listing.py            List what there is
+    machine_file.py       Measure a machine and keep what was found
     main.py               Start mmbench
     probe.py              `mmbench probe`: measure this machine, show it, keep it
     progress.py           Show how far a probe run is: one transient line on a terminal, one line a finished probe elsewhere
-    show.py               Show what is stored: a machine's screen, or what happened in a run
+    show.py               Show what is stored: a machine's screen, a sweep's tables, or what happened in a run
     state.py              Carry from the main command to its subcommands what was given on the command line, and the settings that…
+    sweep.py              `mmbench sweep`: run every kernel over a grid of shapes and data types, proven right before it is timed
+    sweep_progress.py     Show how far a sweep is: one transient line on a terminal, one line a finished cell elsewhere
+    sweep_request.py      Turn the words of `mmbench sweep` into a plan
     trial.py              Try in a process of its own what a measurement needs
     welcome.py            Say what to do next when `mmbench` is called without a word
     words.py              Answer a mistyped word with its neighbours

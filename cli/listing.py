@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..configs.codec import encode
-from ..configs.errors import MmbenchError
 from ..configs.store import list_machines, list_runs
 from ..configs.units import size_words
 from . import console
@@ -19,7 +16,7 @@ from .state import State, json_option, pass_state, results_option
 from .words import not_known
 
 if TYPE_CHECKING:
-    from ..kernels.vendor.library import Found, Library
+    from ..configs.plan import Entrant
 
 LIST_SCHEMA = 1
 Rows = list[dict[str, Any]]
@@ -88,99 +85,103 @@ def _runs(results: Path) -> Rows:
 
 
 def _kernels(_results: Path) -> Rows:
+    from ..kernels.entrants import find_entrants
     from ..kernels.registry import own_kernels
     from ..kernels.vendor.library import libraries
 
-    rows: Rows = [
-        {"name": name, "kind": "own", "version": k.version, "title": k.title, "source": k.source} for name, k in own_kernels().items()
+    sources = {**{name: k.source for name, k in own_kernels().items()}, **{name: lib.source for name, lib in libraries().items()}}
+    entrants, _ = find_entrants(frameworks=True, every_copy=True)
+    return [
+        {
+            "name": e.kernel,
+            "kind": e.kind,
+            "version": e.version,
+            "title": _of_package(e),
+            "source": sources[e.library],
+            "path": e.path,
+            "package_version": e.package_version,
+        }
+        for e in entrants
     ]
-    for library in libraries().values():
-        copies, _ = _copies(library)
-        for found in copies:
-            versions = {"version": library.version, "package_version": found.package_version}
-            about = {"kind": library.kind, "title": _library_title(library, found), "source": library.source, "path": found.path}
-            rows.append({"name": found.spec, **about, **versions})
-            if library.unfused:
-                title = f"{library.title}, an epilogue in a pass of its own"
-                rows.append({"name": f"{found.library}-unfused@{found.origin}", **about, **versions, "title": title})
-    return rows
 
 
-def _library_title(library: Library, found: Found) -> str:
-    """The library and the package that it came with: NumPy's version is not that of the OpenBLAS in it."""
-    return library.title + (f" (of {found.origin} {found.package_version})" if found.package_version else "")
-
-
-def _copies(library: Library) -> tuple[Sequence[Found], str]:
-    """(the copies on this machine, why they cannot be looked for); a broken installation must not hide the other libraries."""
-    try:
-        return library.find(), ""
-    except (MmbenchError, OSError, ValueError) as error:
-        return (), f"could not be looked for: {error}"
+def _of_package(entrant: Entrant) -> str:
+    """The title and the package that it came with: NumPy's version is not that of the OpenBLAS in it."""
+    origin = entrant.kernel.partition("@")[2]
+    return entrant.title + (f" (of {origin} {entrant.package_version})" if entrant.package_version else "")
 
 
 def _vendors(_results: Path) -> Rows:
+    from ..kernels.entrants import copies_of
     from ..kernels.vendor.library import libraries
 
     rows: Rows = []
     for library in libraries().values():
-        copies, problem = _copies(library)
+        copies, why = copies_of(library)
+        about: dict[str, Any] = {"title": library.title, "kind": library.kind, "licence": library.licence, "bring": library.bring}
+        about["platforms"] = list(library.platforms)
         for found in copies:
-            rows.append(
-                {
-                    "name": found.spec,
-                    "state": "found",
-                    "version": found.package_version,
-                    "size": _file_size(found.path),
-                    "licence": library.licence,
-                    "path": found.path,
-                    "where": found.path or "imported from Python",
-                    **_about(library),
-                }
-            )
+            files, size_bytes = _on_disk(found.path)
+            row = {"name": found.spec, "state": "found", "version": found.package_version, "path": found.path, **about}
+            rows.append({**row, "where": found.path or "imported from Python", "size_bytes": size_bytes, "files": files})
         if not copies:
-            why = problem or _not_here(library) or "not installed"
-            where = f"{why}; to bring it: {library.bring}" if library.bring and not _not_here(library) else why
-            rows.append(
-                {"name": library.name, "state": "absent", "licence": library.licence, "reason": why, "where": where, **_about(library)}
-            )
+            here = why == "not installed" and library.bring
+            rows.append({"name": library.name, "state": "absent", "reason": why, **about})
+            rows[-1]["where"] = f"{why}; to bring it: {library.bring}" if here else why
     return rows
 
 
-def _about(library: Library) -> dict[str, Any]:
-    return {"title": library.title, "kind": library.kind, "bring": library.bring, "platforms": list(library.platforms)}
+def _on_disk(path: str) -> tuple[list[str], int]:
+    """A library's file and all that it needs (`needed_files`), and their size; what it loads by itself is known once it runs."""
+    from ..kernels.vendor.files import needed_files
 
-
-def _not_here(library: Library) -> str:
-    """Empty, or where else the library exists."""
-    here = {platform.machine().lower(), *(("macos",) if sys.platform == "darwin" else ())}
-    if not library.platforms or here & {name.lower() for name in library.platforms}:
-        return ""
-    return f"exists for {', '.join(library.platforms)}, not for {platform.machine()}"
-
-
-def _file_size(path: str) -> str:
-    """Of the library's own file; what it needs besides is known once it is loaded."""
-    try:
-        return size_words(Path(path).stat().st_size) if path else ""
-    except OSError as error:
-        return error.strerror or "unreadable"
+    files = list(needed_files(path)) if path else []
+    return files, sum(Path(f).stat().st_size for f in files)
 
 
 def _shapes(_results: Path) -> Rows:
     from ..configs.shape_sets import shape_sets
 
     return [
-        {"name": s.name, "shapes": len({n.shape for n in s.shapes}), "tags": list(s.tags), "title": s.title, "source": s.source}
+        {
+            "name": s.name,
+            "shapes": len({n.shape for n in s.shapes}),
+            "tags": list(s.tags),
+            "title": s.title,
+            "source": s.source,
+            "title and tags": f"{s.title}: {', '.join(s.tags)}" if s.tags else s.title,
+        }
         for s in shape_sets().values()
     ]
+
+
+def _presets(_results: Path) -> Rows:
+    from ..configs.profiles import load_profile, profile_names
+    from ..configs.units import duration_words
+
+    return [
+        {
+            "name": name,
+            "cells": len(profile.cells(_cpu_count())),
+            "budget": duration_words(profile.time_budget_s) if profile.time_budget_s else "none",
+            "summary": profile.summary,
+            "path": profile.path,
+        }
+        for name, profile in ((name, load_profile(name)) for name in profile_names())
+    ]
+
+
+def _cpu_count() -> int:
+    from ..kernels.measure.affinity import allowed_cpus
+
+    return len(allowed_cpus())
 
 
 def _dtypes(_results: Path) -> Rows:
     from ..configs.dtypes import MIXES
 
     def scaled(element: str, group: int, scale: str) -> str:
-        return element + (f" ({scale} a row)" if group < 0 else f" ({scale} for {group})" if scale else "")
+        return element + (f" ({scale}/row)" if group < 0 else f" ({scale}/{group})" if scale else "")
 
     return [
         {
@@ -199,9 +200,14 @@ def _dtypes(_results: Path) -> Rows:
 KINDS: dict[str, tuple[str, Sequence[str], Callable[[Path], Rows]]] = {
     "probes": ("what `mmbench probe` measures, in order (seconds: quick/default/deep)", ("name", "seconds", "summary"), _probes),
     "kernels": ("kernels that can take part in a sweep: our own, and libraries found here", ("name", "kind", "version", "title"), _kernels),
-    "vendors": ("libraries: those found here, and how to bring the others", ("name", "version", "size", "licence", "where"), _vendors),
-    "shapes": ("sets of shapes, for --shapes; a tag behind a colon takes a part", ("name", "shapes", "title", "tags"), _shapes),
-    "dtypes": ("data types of a product: what it reads, sums in and gives", ("name", "A", "B", "sum", "C", "summary"), _dtypes),
+    "vendors": ("libraries: those found here, and how to bring the others", ("name", "version", "licence", "where"), _vendors),
+    "presets": ("what a sweep can be asked for by name; cells on this machine", ("name", "cells", "budget", "summary"), _presets),
+    "shapes": ("sets of shapes, for --shapes; a tag behind a colon takes a part", ("name", "shapes", "title and tags"), _shapes),
+    "dtypes": (
+        "data types of a product, scales with their group: what it reads, sums in and gives",
+        ("name", "A", "B", "sum", "C", "summary"),
+        _dtypes,
+    ),
     "targets": ("chips that code can be emitted for", ("name", "arch", "cpu"), _targets),
     "isas": ("vector and matrix units that are tried, of every architecture", ("name", "arch", "bits", "operations", "dtypes"), _isas),
     "chips": ("core designs with published figures, each with its source", ("name", "vendor", "title"), _chips),
@@ -246,9 +252,17 @@ def _vendor_text(rows: Rows) -> str:
         if row["state"] == "absent":
             lines.append(f"  absent: {row['where']}")
             continue
-        lines.append(f"  {', '.join(filter(None, (row['name'], row['version'] and 'version ' + row['version'], row['size'])))}")
+        version = f"version {row['version']}" if row["version"] else ""
+        lines.append(f"  {', '.join(filter(None, (row['name'], version, _size(row))))}")
         lines.append(f"    {row['where']}")
     return "\n".join(console.clean(line) for line in lines)
+
+
+def _size(row: dict[str, Any]) -> str:
+    more = len(row["files"]) - 1
+    if not row["files"]:
+        return ""
+    return size_words(row["size_bytes"]) + (f" with {more} file{'s' if more > 1 else ''} that it needs" if more else "")
 
 
 def _table(rows: Rows, columns: Sequence[str]) -> str:

@@ -61,7 +61,7 @@ def find_entrants(
     for name, path in (given or {}).items():
         offers[name] = _offers(vendor.library(name), [vendor.given(name, path)], all_newest=True)
     for name, library in vendor.libraries().items():
-        copies, reason = _copies(library)
+        copies, reason = copies_of(library)
         if copies:
             offers[name] = [*offers.get(name, []), *_offers(library, copies, all_newest=every_copy or library.kind == "framework")]
         elif name not in offers:
@@ -83,12 +83,14 @@ def find_entrants(
     return list(found.values()), list(missing.values())
 
 
-def _copies(library: Library) -> tuple[list[Found], str]:
-    """The copies of a library, the newest first, or why there are none."""
+def copies_of(library: Library) -> tuple[list[Found], str]:
+    """The copies of a library, the newest first, or why there are none; a broken installation must not hide the other libraries."""
     try:
         copies = list(library.find())
     except MmbenchError as error:
         return [], error.message
+    except (OSError, ValueError) as error:
+        return [], f"could not be looked for: {error}"
     if copies:
         return copies, ""
     machine = platform.machine().lower()

@@ -31,7 +31,7 @@ class Jax(Framework):
     name = "jax"
     title = "JAX (XLA)"
     licence = "Apache-2.0"
-    bring = "pip install 'mmbench[jax]'"
+    bring = "pip install jax"
     package = "jax"
     prefixes = ("JAX_", "XLA_", "TF_", "OMP_", "CUDA_", "CUBLAS_", "NVIDIA_", "HIP", "ROC", "TPU_")
     devices: ClassVar[dict[str, str]] = {"cuda": "gpu:0", "rocm": "gpu:0", "tpu": "tpu:0"}

@@ -28,7 +28,7 @@ class ModularMax(Framework):
     name = "max"
     title = "Modular MAX"
     licence = "Modular Community License"
-    bring = "pip install 'mmbench[modular]'"
+    bring = "pip install modular"
     package = "max"
     prefixes = ("MODULAR_", "MAX_", "MOJO_")
     devices: ClassVar[dict[str, str]] = {}

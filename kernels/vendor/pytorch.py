@@ -1,4 +1,4 @@
-"""PyTorch: `torch.mm`, `bmm` and friends, on the processor or on the device that it drives (cuBLAS, hipBLASLt, MPS, oneMKL).
+"""Call PyTorch: `torch.mm`, `bmm` and friends, on the processor or on the device that it drives (cuBLAS, hipBLASLt, MPS, oneMKL).
 
 Served: f64, f32, f16, bf16 (in and out of one type, as PyTorch's products are; sums in single), s8 through `torch._int_mm` (private, the
 only integer product there is), fused bias through `addmm`. Bias is fused by the call; activations and the residual are elementwise
@@ -31,7 +31,7 @@ class PyTorch(Framework):
     name = "torch"
     title = "PyTorch"
     licence = "BSD-3-Clause"
-    bring = "pip install 'mmbench[torch]'"
+    bring = "pip install torch"
     package = "torch"
     prefixes = ("TORCH_", "PYTORCH_", "OMP_", "KMP_", "MKL_", "ONEDNN_", "DNNL_", "CUDA_", "CUBLAS_", "NVIDIA_", "HIP", "ROC", "GOMP_")
     devices: ClassVar[dict[str, str]] = {"cuda": "cuda:0", "rocm": "cuda:0", "mps": "mps", "xpu": "xpu:0"}

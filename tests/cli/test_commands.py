@@ -15,6 +15,7 @@ from mmbench.cli.listing import KINDS
 from mmbench.configs import store
 from mmbench.configs.machine import Machine
 from mmbench.configs.runs import Run
+from mmbench.kernels.vendor.library import libraries
 from synthetic_machine import synthetic_machine
 
 MACHINE = synthetic_machine()
@@ -106,7 +107,22 @@ def test_a_damaged_machine_is_one_sentence(results: Path) -> None:
     assert "not valid JSON" in listed.stdout
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
+def test_the_list_of_libraries_names_what_is_here_and_how_to_bring_the_rest(results: Path) -> None:
+    text = good(results, "list", "vendors").splitlines()
+    items = json.loads(good(results, "list", "vendors", "--json"))["items"]
+    assert {item["name"].partition("@")[0] for item in items} == set(libraries())
+    for item in items:
+        if item["state"] == "absent":
+            assert item["reason"]
+            assert any(item["where"][:30] in line for line in text)
+        else:
+            assert f"    {item['where']}" in text
+            assert item["kind"] == "framework" or item["size_bytes"] > 0
+            assert item["licence"]
+    assert max(len(line) for line in text if not line.startswith("    ")) <= 80  # a path stays whole, to be copied
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "vendors"])
 def test_every_list_has_rows_and_a_json_document(results: Path, kind: str) -> None:
     text = good(results, "list", kind).splitlines()
     assert max(len(line) for line in text) <= 80

@@ -44,11 +44,12 @@ def test_the_second_compilation_comes_from_the_cache(cache: Path) -> None:
 
 def test_the_key_is_ir_cpu_features_and_llvm(monkeypatch: pytest.MonkeyPatch) -> None:
     host = Target.host()
-    keys = {jit._key(ir_of(1), host), jit._key(ir_of(2), host), jit._key(ir_of(1), host.with_features("-nothing"))}
-    keys.add(jit._key(ir_of(1), Target("host", host.triple, "other", host.features)))
+    keys = {jit._key(ir_of(1), host, False), jit._key(ir_of(2), host, False), jit._key(ir_of(1), host.with_features("-nothing"), False)}
+    keys.add(jit._key(ir_of(1), host, True))
+    keys.add(jit._key(ir_of(1), Target("host", host.triple, "other", host.features), False))
     monkeypatch.setattr(jit.llvm, "llvm_version_info", (99, 0, 0))
-    keys.add(jit._key(ir_of(1), host))
-    assert len(keys) == 5
+    keys.add(jit._key(ir_of(1), host, False))
+    assert len(keys) == 6
 
 
 @pytest.mark.parametrize("damage", [b"", b"short", None])
@@ -153,8 +154,8 @@ def test_assembly_has_the_code_and_not_the_directives_around_it() -> None:
 def test_processes_that_store_at_once_leave_one_whole_object(cache: Path) -> None:
     code = compile_ir(ir_of(9))
     (path,) = cache.iterdir()
-    jit._store(path, b"another body")
-    assert jit._cached(path) == b"another body"
+    jit.store_object(path, b"another body")
+    assert jit.cached_object(path) == b"another body"
     assert [p.name for p in cache.iterdir()] == [path.name]
     assert [p.name for p in cache.parent.iterdir()] == ["objects"]
     assert call(code) == 9
