@@ -5,11 +5,18 @@ from __future__ import annotations
 import functools
 
 from ..configs.cases import Case
-from ..configs.dtypes import MIXES
+from ..configs.dtypes import ELEMENTS, MIXES
 from .abi import Slot
 from .emit.epilogue import finish_ir
 from .emit.jit import Code, compile_ir
 from .emit.writer import Writer
+
+
+def rounds_early(case: Case) -> str:
+    """Empty, or why the case's epilogue cannot be a pass of its own: C, which is narrower than the sums, would be rounded twice."""
+    mix = case.mix
+    narrow = bool(case.epilogue) and ELEMENTS[mix.c].bits < ELEMENTS[mix.acc].bits
+    return f"a pass of its own would round to {mix.c} before the epilogue" if narrow else ""
 
 
 def separate_epilogue(case: Case) -> tuple[int, object]:

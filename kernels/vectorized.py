@@ -23,11 +23,13 @@ from .blocks import Blocks, block_sizes
 from .compiled import table
 from .crew import crew_of
 from .emit import ir
-from .emit.gemm.macro import STATE_SLOTS, State, gemm_ir, workspace_bytes
+from .emit.gemm.macro import gemm_ir, workspace_bytes
 from .emit.gemm.recipe import Recipe, default_recipe
+from .emit.gemm.state import STATE_SLOTS, State
+from .emit.gemm.thin import MOST_FEW, thin_ir, thin_workspace_bytes
 from .emit.jit import Code, compile_ir
 from .emit.target import Target
-from .epilogue import separate_epilogue
+from .epilogue import rounds_early, separate_epilogue
 from .host import Host
 from .measure.memory import Buffer
 from .registry import Prepared, kernel
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from .operands import Operands
 
 _ALIGN = 4096
+_TINY = 64  # multiplications, and elements of C
+_LEAST_K = 16
 _SUMS_BYTES = 64 << 20
 
 
@@ -56,11 +60,13 @@ class Vectorized:
         """Code for the case's types; workspaces and block sizes for its shape."""
         steps = case.steps if self.fuses else ()
         recipe = default_recipe(case.mix, Target.host())
-        code = _code(case.dtype, recipe, steps)
+        form = form_of(case)
+        code = _code(case.dtype, recipe, steps, form)
         blocks = blocks_for(case, recipe, host)
-        work = _Workspaces(case, recipe, blocks)
+        work = _Workspaces(case, recipe, blocks, form)
         params = {
             **recipe.params,
+            "form": form,
             "mc": blocks.mc,
             "kc": blocks.kc,
             "nc": blocks.nc,
@@ -91,13 +97,42 @@ class VectorizedUnfused(Vectorized):
     fuses = False
 
     def serves(self, case: Case) -> str:
-        """Only what has an epilogue: without one it is `vectorized`."""
-        return "" if case.epilogue else "without an epilogue it is `vectorized`"
+        """Only what has an epilogue, and a result of the sums' own type: a narrower one would be rounded twice."""
+        if not case.epilogue:
+            return "without an epilogue it is `vectorized`"
+        return rounds_early(case)
 
 
 @functools.cache
-def _code(dtype: str, recipe: Recipe, steps: tuple[str, ...]) -> Code:
-    return compile_ir(gemm_ir(MIXES[dtype], recipe, Target.host(), steps), optimize=True)
+def _code(dtype: str, recipe: Recipe, steps: tuple[str, ...], form: str) -> Code:
+    return compile_ir(form_ir(dtype, recipe, Target.host(), steps, form), optimize=True)
+
+
+def form_ir(dtype: str, recipe: Recipe, target: Target, steps: tuple[str, ...], form: str) -> str:
+    """The module of one form (a word of `form_of`): functions `gemm` and `part`."""
+    mix = MIXES[dtype]
+    if form == "panels":
+        return gemm_ir(mix, recipe, target, steps)
+    return thin_ir(mix, recipe, target, steps, {"few columns": "a", "few rows": "b"}.get(form, "tiny"))
+
+
+def emit_ir(dtype: str, target: Target, steps: tuple[str, ...] = ()) -> str:
+    """The packed product for one data type and any chip, as it would be compiled there."""
+    return form_ir(dtype, default_recipe(MIXES[dtype], target), target, steps, "panels")
+
+
+def form_of(case: Case) -> str:
+    """How the case is done: `panels`, or by dot products along k (`few rows` of A, `few columns` of B), or `tiny`, element by element.
+
+    Dot products need the longer operand to lie along k: otherwise panels read it in order, and dot products would not.
+    """
+    if case.m * case.n * case.k <= _TINY and case.m * case.n <= _TINY:
+        return "tiny"
+    if case.k < _LEAST_K or min(case.m, case.n) > MOST_FEW:
+        return "panels"
+    if case.n <= case.m:
+        return "few columns" if case.layout[0] == "n" else "panels"
+    return "few rows" if case.layout[1] == "t" else "panels"
 
 
 def blocks_for(case: Case, recipe: Recipe, host: Host) -> Blocks:
@@ -112,12 +147,14 @@ def blocks_for(case: Case, recipe: Recipe, host: Host) -> Blocks:
 class _Workspaces:
     """Memory for packing, one set and one state record a thread."""
 
-    def __init__(self, case: Case, recipe: Recipe, blocks: Blocks) -> None:
+    def __init__(self, case: Case, recipe: Recipe, blocks: Blocks, form: str) -> None:
         self.parts = parts_of(case, recipe)
         rows = max(1, *(last - first for first, last, _, _ in self.parts))
         columns = max(1, *(last - first for _, _, first, last in self.parts))
         stripe = stripe_of(case, recipe, blocks, rows, columns)
         sizes = workspace_bytes(case.mix, recipe, stripe, blocks.kc, blocks.nc, columns)
+        if form != "panels":
+            sizes = thin_workspace_bytes(recipe)
         places, total = {}, 0
         for name, size in sizes.items():
             places[name] = total

@@ -1,10 +1,13 @@
 """Emit the step from a stored element to the number that is computed with, and back.
 
-Reading: f64, f32 and integers as they are; f16 by the machine's conversion, bf16 by a shift; narrower floats and 4-bit elements by a
-table of f32 that lies in memory (256 or 16 entries). Writing rounds to nearest, ties to even; NaN stays NaN.
+Reading: f64, f32 and integers as they are; f16 by the machine's conversion, bf16 by a shift; narrower floats and 4-bit elements by
+arithmetic on their bits (`widened`, `narrow_value`: for whole vectors, and for loops that LLVM shall vectorise), or one at a time by a
+table of f32 that lies in memory (256 or 16 entries). Writing rounds to nearest, ties to even; NaN stays NaN. A 4-bit float's -0 becomes +0.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from ...configs.dtypes import ELEMENTS
 from .writer import Writer
@@ -49,10 +52,55 @@ def widened(w: Writer, element: str, sums: str, value: str, lanes: int = 0) -> s
         wide = w.let(f"zext {vector('i16')} {value} to {vector('i32')}")
         sixteen = f"<{', '.join(['i32 16'] * lanes)}>" if lanes else "16"
         return w.let(f"bitcast {vector('i32')} {w.op('shl', wide, sixteen, vector('i32'))} to {vector('float')}")
+    if element in ("e4m3", "e5m2"):
+        return _wide_fp8(w, element, value, vector, lanes)
     if sums == "s32":
         extend = "zext" if element == "u8" else "sext"
         return w.let(f"{extend} {vector('i8')} {value} to {vector('i16')}")  # packed as 16-bit integers
     return w.let(f"{'ui' if element == 'u8' else 'si'}tofp {vector('i8')} {value} to {vector('float')}")
+
+
+def _wide_fp8(w: Writer, element: str, value: str, vector: Callable[[str], str], lanes: int) -> str:
+    """8-bit floats by their bits. e5m2 is the upper half of an f16; e4m3 is moved into an f32, its subnormals and NaN apart."""
+
+    def all_(number: int | str) -> str:
+        return f"<{', '.join([f'{scalar} {number}'] * lanes)}>" if lanes else str(number)
+
+    def op(what: str, a: str, number: int | str) -> str:
+        return w.op(what, a, all_(number), vector(scalar))
+
+    if element == "e5m2":
+        scalar = "i16"
+        bits = op("shl", w.let(f"zext {vector('i8')} {value} to {vector('i16')}"), 8)
+        half = w.let(f"bitcast {vector('i16')} {bits} to {vector('half')}")
+        return w.let(f"fpext {vector('half')} {half} to {vector('float')}")
+    scalar = "i32"
+    code = w.let(f"zext {vector('i8')} {value} to {vector('i32')}")
+    size, sign = op("and", code, 0x7F), op("shl", op("and", code, 0x80), 24)
+    normal = op("add", op("shl", size, 20), 120 << 23)
+    scalar = "float"
+    small = op("fmul", w.let(f"uitofp {vector('i32')} {size} to {vector('float')}"), "0x3F60000000000000")  # 2^-9
+    scalar = "i32"
+    small = w.let(f"bitcast {vector('float')} {small} to {vector('i32')}")
+    for what, number, bits in (("ult", 8, small), ("eq", 0x7F, all_(0x7FC00000))):
+        chosen = w.let(f"icmp {what} {vector('i32')} {size}, {all_(number)}")
+        normal = w.let(f"select {vector('i1')} {chosen}, {vector('i32')} {bits}, {vector('i32')} {normal}")
+    return w.let(f"bitcast {vector('i32')} {w.op('or', normal, sign, vector('i32'))} to {vector('float')}")
+
+
+def narrow_value(w: Writer, element: str, code: str) -> str:
+    """A 4-bit element as f32, from its code in the low half of an i8: s4 is in two's complement; of e2m1, twice its value is an integer."""
+    if element == "s4":
+        signed = w.op("ashr", w.op("shl", code, 4, "i8"), 4, "i8")
+        return w.let(f"sitofp i8 {signed} to float")
+    wide = w.let(f"zext i8 {code} to i32")
+    exponent, mantissa = w.op("and", w.op("lshr", wide, 1, "i32"), 3, "i32"), w.op("and", wide, 1, "i32")
+    subnormal = w.compare("eq", exponent, 0, "i32")
+    shift = w.select(subnormal, 0, w.op("sub", exponent, 1, "i32"), "i32")
+    whole = w.select(subnormal, mantissa, w.op("shl", w.op("or", mantissa, 2, "i32"), shift, "i32"), "i32")
+    negative = w.compare("ugt", wide, 7, "i32")
+    signed = w.select(negative, w.op("sub", 0, whole, "i32"), whole, "i32")
+    return w.op("fmul", w.let(f"sitofp i32 {signed} to float"), "0x3FE0000000000000", "float")
 
 
 def write_element(w: Writer, element: str, value: str, pointer: str) -> None:

@@ -23,7 +23,7 @@ from ...configs.errors import NotPossibleError
 from ..abi import Slot
 from ..emit import ir
 from ..emit.jit import compile_ir
-from ..epilogue import separate_epilogue
+from ..epilogue import rounds_early, separate_epilogue
 from ..host import Host
 from ..registry import Prepared
 from .environment import OPENMP, overrides, warnings_of
@@ -81,9 +81,7 @@ class Cblas(Library):
         """The types of `routines`; whether this build has them is seen when it is loaded."""
         if case.dtype not in self.routines:
             return f"{self.title} has no product of {case.mix.summary}"
-        if case.epilogue and ELEMENTS[case.mix.c].bits < ELEMENTS[case.mix.acc].bits:
-            return f"{self.title} rounds to {case.mix.c} before an epilogue could be done"
-        return ""
+        return rounds_early(case)
 
     def load(self, found: Found) -> Loaded:
         """Load it, find how it spells its functions, and ask it what it is."""

@@ -13,8 +13,6 @@ Source: K. Goto and R. van de Geijn, Anatomy of high-performance matrix multipli
 
 from __future__ import annotations
 
-from enum import IntEnum
-
 from ....configs.dtypes import ELEMENTS, Mix
 from ...abi import Slot
 from ..elements import CODES, read_element
@@ -23,61 +21,22 @@ from ..target import Target
 from ..writer import Writer
 from .pack import ARGUMENTS, pack_ir
 from .recipe import SUMS, Recipe
+from .rows import row_ir, rows_needed
+from .state import POINTERS, State, entry_ir, once, scalar_slot
 from .tile import tile_ir
-
-
-class State(IntEnum):
-    """Slots of the record that STATE points to: one for each thread. Sizes in elements; FIRST_* and LAST_* bound the thread's part of C."""
-
-    PACK_A = 0
-    PACK_B = 1
-    SUMS = 2
-    EDGE = 3
-    MC = 4
-    KC = 5
-    NC = 6
-    STEP_A = 7
-    STEP_A_K = 8
-    STEP_B = 9
-    STEP_B_K = 10
-    TABLE_A = 11
-    TABLE_B = 12
-    TABLE_SCALE_A = 13
-    TABLE_SCALE_B = 14
-    GROUPS_A = 15
-    GROUPS_B = 16
-    FIRST_M = 17
-    LAST_M = 18
-    FIRST_N = 19
-    LAST_N = 20
-    STRIPE = 21
-
-
-STATE_SLOTS = 24
 
 
 def gemm_ir(mix: Mix, recipe: Recipe, target: Target, steps: tuple[str, ...]) -> str:
     """The module: `gemm(ptr arguments)` for one thread, `part(ptr arguments, ptr state)` for a thread of several."""
     modules = [tile_ir(recipe, target), pack_ir(recipe, mix, "a"), pack_ir(recipe, mix, "b"), _merge_ir(recipe)]
+    modules += [row_ir(recipe, mix, side) for side in rows_needed(mix)]
     if _finishes(mix, steps):
         modules.append(finish_ir(mix, steps, stored=False, in_place=not _keeps_sums(mix)))
     if _keeps_sums(mix):
         modules.append(_widen_ir(mix))
-    modules += [_blocks_ir(mix, recipe, steps), _entry_ir(mix)]
-    text = "".join(modules) + "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)\ndeclare void @llvm.prefetch.p0(ptr, i32, i32, i32)\n"
-    return _once(text)
-
-
-def _once(text: str) -> str:
-    """Each declaration once: several parts need the same intrinsics."""
-    lines, seen = [], set()
-    for line in text.splitlines():
-        if line.startswith("declare"):
-            if line in seen:
-                continue
-            seen.add(line)
-        lines.append(line)
-    return "\n".join(lines) + "\n"
+    modules += [_blocks_ir(mix, recipe, steps), entry_ir()]
+    text = "".join(modules) + "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)\n"
+    return once(text)
 
 
 def _keeps_sums(mix: Mix) -> bool:
@@ -117,33 +76,14 @@ def _widen_ir(mix: Mix) -> str:
     return w.text()
 
 
-def _entry_ir(mix: Mix) -> str:
-    """`gemm` and `part`: the problems of the batch, one after another."""
-    text = ""
-    for name, arguments in (("gemm", (("ptr", "s"),)), ("part", (("ptr", "s"), ("ptr", "own")))):
-        w = Writer(name, arguments, internal=False)
-        own = "%own" if name == "part" else w.slot("%s", Slot.STATE, "ptr")
-        lists = [w.slot("%s", slot, "ptr") for slot in (Slot.LIST_A, Slot.LIST_B, Slot.LIST_C)]
-        residual = w.slot("%s", Slot.RESIDUAL)
-        first = w.load("i64", lists[2], 8)
-        with w.loop(0, w.slot("%s", Slot.BATCH)) as problem:
-            places = [w.load("ptr", w.at(listed, problem), 8) for listed in lists]
-            place = w.load("i64", w.at(lists[2], problem), 8)
-            added = w.let(f"inttoptr i64 {w.add(residual, w.sub(place, first))} to ptr")
-            w.call("blocks", [("ptr", "%s"), ("ptr", own), *(("ptr", p) for p in places), ("ptr", added)])
-        text += w.text()
-    del mix
-    return text
-
-
 def _blocks_ir(mix: Mix, recipe: Recipe, steps: tuple[str, ...]) -> str:
     """`blocks(ptr s, ptr own, ptr a, ptr b, ptr c, ptr residual)`: one problem, or one thread's part of it."""
     kind, size = SUMS[mix.acc]
     w = Writer(
         "blocks", (("ptr", "s"), ("ptr", "own"), ("ptr", "a"), ("ptr", "b"), ("ptr", "c"), ("ptr", "residual")), attributes="noinline"
     )
-    state = {slot: w.slot("%own", slot, "ptr" if slot.name.startswith(("PACK", "SUMS", "EDGE", "TABLE")) else "i64") for slot in State}
-    alpha, beta = (_scalar(w, kind, slot) for slot in (Slot.ALPHA, Slot.BETA))
+    state = {slot: w.slot("%own", slot, "ptr" if slot in POINTERS else "i64") for slot in State}
+    alpha, beta = (scalar_slot(w, kind, slot) for slot in (Slot.ALPHA, Slot.BETA))
     nothing = w.let(f"fcmp oeq double {w.slot('%s', Slot.ALPHA, 'double')}, 0x0000000000000000")
     depth = w.select(nothing, 0, w.slot("%s", Slot.K))
     reads = w.let(f"fcmp une double {w.slot('%s', Slot.BETA, 'double')}, 0x0000000000000000")
@@ -191,13 +131,6 @@ class _Tile:
         self.row, self.column, self.rows, self.columns = row, column, rows, columns
 
 
-def _scalar(w: Writer, kind: str, slot: Slot) -> str:
-    value = w.slot("%s", slot, "double")
-    if kind == "double":
-        return value
-    return w.let(f"fptosi double {value} to i32" if kind == "i32" else f"fptrunc double {value} to float")
-
-
 def _prefill(w: Writer, mix: Mix, state: dict[State, str], top: str, height: str, reads: str) -> None:
     """With a workspace for sums, what C held goes there first, where beta asks for it."""
     if not _keeps_sums(mix):
@@ -216,13 +149,13 @@ def _pack(
     place, scales = more
     wide = recipe.mr if side == "a" else recipe.nr
     step, step_k = (state[State.STEP_A], state[State.STEP_A_K]) if side == "a" else (state[State.STEP_B], state[State.STEP_B_K])
-    table, scale_table = (state[State[f"{word}_{side.upper()}"]] for word in ("TABLE", "TABLE_SCALE"))
+    scale_table = state[State[f"TABLE_SCALE_{side.upper()}"]]
     begin = w.add(w.mul(row, step), w.mul(pc, step_k))
     padded = w.mul(w.op("udiv", w.add(ks, recipe.pair - 1), recipe.pair), recipe.pair * recipe.packed_bytes)
     target = w.at(state[State.PACK_A if side == "a" else State.PACK_B], w.mul(place, padded), "i8")
     values = (
         *(f"%{side}", begin, step, step_k, w.least(wide, left), ks, target),
-        *(table, scales, scale_table, row, pc, state[State.GROUPS_A if side == "a" else State.GROUPS_B]),
+        *(scales, scale_table, row, pc, state[State.GROUPS_A if side == "a" else State.GROUPS_B]),
     )
     w.call(f"pack_{side}", [(kind, value) for (kind, _), value in zip(ARGUMENTS, values, strict=True)])
 

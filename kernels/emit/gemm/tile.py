@@ -42,7 +42,7 @@ def tile_ir(recipe: Recipe, target: Target) -> str:
     body.append("done:")
     body += [f"  %d{i}.{j} = phi {vector} [ %m{i}.{j}, %middle ], [ %tail.s{i}.{j}, %tail ]" for i in rows for j in columns]
     body += _write(recipe, vector, kind)
-    return "\n".join([*body, "}", ""]) + _declarations(recipe, target, vector)
+    return "\n".join([*body, "}", ""]) + _declarations(recipe, target)
 
 
 def _loop(recipe: Recipe, target: Target, name: str, count: str, unroll: int, before: dict[str, str], _after: str) -> list[str]:
@@ -101,12 +101,13 @@ def _step(recipe: Recipe, target: Target, name: str, step: int, unroll: int, sum
         lines.append(f"  {all_} = shufflevector {wide} {all_}.i, {wide} poison, <{recipe.lanes} x i32> zeroinitializer")
         for j in range(recipe.vectors):
             last = f"%{name}.s{i}.{j}" if step == unroll - 1 else f"%{name}.s{step}.{i}.{j}"
-            lines += _multiply_add(recipe, target, last, sums[i, j], all_, f"%{name}.b{step}.{j}")
+            lines += multiply_add(recipe, target, last, sums[i, j], all_, f"%{name}.b{step}.{j}")
             sums[i, j] = last
     return lines
 
 
-def _multiply_add(recipe: Recipe, target: Target, out: str, acc: str, a: str, b: str) -> list[str]:
+def multiply_add(recipe: Recipe, target: Target, out: str, acc: str, a: str, b: str) -> list[str]:
+    """Lines for `out = acc + a · b`; where pairs are multiplied, `a` holds two 16-bit integers in each 32-bit lane."""
     kind, _ = SUMS[recipe.sums]
     vector = f"<{recipe.lanes} x {kind}>"
     if recipe.pair == 1:
@@ -167,10 +168,16 @@ def _write(recipe: Recipe, vector: str, kind: str) -> list[str]:
     return lines
 
 
-def _declarations(recipe: Recipe, target: Target, vector: str) -> str:
+def _declarations(recipe: Recipe, target: Target) -> str:
     text = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)\n" if recipe.prefetch_c or recipe.ahead or recipe.ahead_a else ""
+    return text + pair_declarations(recipe, target)
+
+
+def pair_declarations(recipe: Recipe, target: Target) -> str:
+    """The intrinsic of `multiply_add`."""
+    vector = f"<{recipe.lanes} x {SUMS[recipe.sums][0]}>"
     if recipe.pair == 1:
-        return text + f"declare {vector} @llvm.fma{_suffix(recipe)}({vector}, {vector}, {vector})\n"
+        return f"declare {vector} @llvm.fma{_suffix(recipe)}({vector}, {vector}, {vector})\n"
     intrinsic = pair_intrinsic(recipe, target)
     narrow = f"<{recipe.lanes * 2} x i16>"
-    return text + (f"declare {vector} @{intrinsic}({narrow}, {narrow})\n" if intrinsic else "")
+    return f"declare {vector} @{intrinsic}({narrow}, {narrow})\n" if intrinsic else ""
