@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..configs.dtypes import MIXES
 from ..configs.errors import NotPossibleError
 from .emit import ir
 from .emit.instruction import unit_ir
 from .emit.isa.registry import all_units, units_of
-from .emit.jit import assembly
+from .emit.jit import assembly, optimized
 from .emit.loads import fma_loop_ir, multiply_chain_ir
 from .emit.streams import STREAMS, Stream, chase_ir, is_scalable, stream_ir, widest_vector_bytes
 from .emit.target import Target
@@ -16,6 +17,7 @@ from .measure.stopwatch import stopwatch_ir
 from .measure.team import team_ir
 from .measure.timer import read_many_ir, row_for
 from .measure.trap import can_trap, run_trapping
+from .vectorized import emit_ir
 
 Emitter = Callable[[Target], str]
 _EMIT_S = 60.0  # a module of many instructions takes LLVM some tenths of a second
@@ -51,7 +53,8 @@ _LOOPS: dict[str, tuple[str, Emitter]] = {
 def catalog() -> dict[str, str]:
     """Name to what it does; `unit-NAME` holds all instructions of one vector or matrix unit."""
     units = {f"unit-{u.name}": f"throughput, latency and check of {u.name} ({u.arch})" for u in all_units()}
-    return {name: summary for name, (summary, _) in _LOOPS.items()} | units
+    loops = {name: summary for name, (summary, _) in _LOOPS.items()}
+    return loops | {f"gemm-{m.name}": f"the generated product: {m.summary}" for m in MIXES.values()} | units
 
 
 def emit(name: str, target: Target) -> tuple[str, str]:
@@ -61,16 +64,22 @@ def emit(name: str, target: Target) -> tuple[str, str]:
         if not rows:
             raise NotPossibleError(f"{target.name} ({target.arch}) has no unit '{name.removeprefix('unit-')}'", "see `mmbench list isas`")
         text = unit_ir(rows[0], target)
+    elif name.startswith("gemm-"):
+        text = _in_child(name, lambda: optimized(emit_ir(name.removeprefix("gemm-"), target), target), target)
     else:
         text = _LOOPS[name][1](target)
     return text, _assembly(name, text, target)
 
 
 def _assembly(name: str, text: str, target: Target) -> str:
-    """Assembly for any chip, where another's is made in a child: LLVM ends the process over code that it cannot generate."""
+    return _in_child(name, lambda: assembly(text, target), target)
+
+
+def _in_child(name: str, make: Callable[[], str], target: Target) -> str:
+    """What `make` returns, for another chip made in a child: LLVM ends the process over code that it cannot generate."""
     if target.is_host or not can_trap():
-        return assembly(text, target)
-    ended = run_trapping(lambda: assembly(text, target), _EMIT_S)
+        return make()
+    ended = run_trapping(make, _EMIT_S)
     if not ended.ok:
         raise NotPossibleError(f"LLVM makes no code of '{name}' for {target.name}: {ended.reason}", "see `mmbench list targets` for others")
     return str(ended.value)

@@ -68,7 +68,7 @@ def declarations(kind: str) -> str:
     suffix = {"float": "f32", "double": "f64"}[kind]
     one, two = f"{kind} @llvm", f"({kind}, {kind})"
     return (
-        f"declare {one}.fma.{suffix}({kind}, {kind}, {kind})\ndeclare {one}.rint.{suffix}({kind})\n"
+        f"declare {one}.fmuladd.{suffix}({kind}, {kind}, {kind})\ndeclare {one}.rint.{suffix}({kind})\n"
         f"declare {one}.maxnum.{suffix}{two}\ndeclare {one}.minnum.{suffix}{two}\n"
     )
 
@@ -120,4 +120,4 @@ def exp_lines(w: Writer, kind: str, x: str) -> str:
 
 def _fma(w: Writer, kind: str, a: str, b: str, c: str) -> str:
     suffix = {"float": "f32", "double": "f64"}[kind]
-    return w.let(f"call {kind} @llvm.fma.{suffix}({kind} {a}, {kind} {b}, {kind} {c})")
+    return w.let(f"call {kind} @llvm.fmuladd.{suffix}({kind} {a}, {kind} {b}, {kind} {c})")

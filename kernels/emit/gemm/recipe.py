@@ -59,5 +59,8 @@ def default_recipe(mix: Mix, target: Target) -> Recipe:
     bytes_ = SUMS[mix.acc][1]
     lanes = width // bytes_
     if mix.acc == "s32":
-        return Recipe("s32", lanes, 12 if registers >= 32 else 4, 2, unroll=2, pair=2)
+        rows = 4 if registers < 32 else 12 if width == 64 else 8  # without a multiply that adds pairs, more would not stay in registers
+        return Recipe("s32", lanes, rows, 2, unroll=2, pair=2)
+    if width == 16 and registers >= 32:
+        return Recipe(mix.acc, lanes, 12, 2, unroll=2)
     return Recipe(mix.acc, lanes, 6, 4 if registers >= 32 else 2, unroll=2 if width == 64 else 4)

@@ -111,7 +111,7 @@ def multiply_add(recipe: Recipe, target: Target, out: str, acc: str, a: str, b: 
     kind, _ = SUMS[recipe.sums]
     vector = f"<{recipe.lanes} x {kind}>"
     if recipe.pair == 1:
-        return [f"  {out} = call {vector} @llvm.fma{_suffix(recipe)}({vector} {a}, {vector} {b}, {vector} {acc})"]
+        return [f"  {out} = call {vector} @llvm.fmuladd{_suffix(recipe)}({vector} {a}, {vector} {b}, {vector} {acc})"]
     narrow = f"<{recipe.lanes * 2} x i16>"
     lines = [f"  {out}.n = bitcast <{recipe.lanes} x i32> {a} to {narrow}"]
     intrinsic = pair_intrinsic(recipe, target)
@@ -177,7 +177,7 @@ def pair_declarations(recipe: Recipe, target: Target) -> str:
     """The intrinsic of `multiply_add`."""
     vector = f"<{recipe.lanes} x {SUMS[recipe.sums][0]}>"
     if recipe.pair == 1:
-        return f"declare {vector} @llvm.fma{_suffix(recipe)}({vector}, {vector}, {vector})\n"
+        return f"declare {vector} @llvm.fmuladd{_suffix(recipe)}({vector}, {vector}, {vector})\n"
     intrinsic = pair_intrinsic(recipe, target)
     narrow = f"<{recipe.lanes * 2} x i16>"
     return f"declare {vector} @{intrinsic}({narrow}, {narrow})\n" if intrinsic else ""
