@@ -47,6 +47,7 @@ from .units import parse_duration
 
 PROFILE_SCHEMA = 1
 GIVEN = "given on the command line"  # the origin of a shape that the user typed
+MOST_CELLS = 1_000_000  # several hundred bytes each: a slip of the hand shall not fill the memory
 AD_HOC_SHAPES = ("64", "256", "512", "1024")  # where data types are named but no shapes
 _FOLDER = Path(__file__).parent / "presets"
 _ACTIVATIONS = ("relu", "gelu", "silu")
@@ -96,8 +97,14 @@ class Profile:
     def cells(self, cpus: int) -> list[Cell]:
         """Every cell, each case once (its first origin stays), in the order written; UsageError for words that mean nothing."""
         found: dict[Case, Cell] = {}
-        for grid in self.grids:
-            for cell in _expanded(grid, cpus):
+        axes = [_axes(grid, cpus) for grid in self.grids]
+        count = sum(len(shapes) * math.prod(len(other) for other in others) for shapes, others in axes)
+        if count > MOST_CELLS:
+            raise UsageError(
+                f"the grid has {count} cells; {MOST_CELLS} are the most", "name fewer shapes, data types or numbers of threads"
+            )
+        for shapes, others in axes:
+            for cell in _expanded(shapes, others):
                 found.setdefault(cell.case, cell)
         return list(found.values())
 
@@ -155,7 +162,7 @@ def _included(table: Table, path: Path) -> list[Grid]:
     """The grids of the profiles that are named; each of those must come with mmbench, and include none itself."""
     found: list[Grid] = []
     for name in table.texts("include"):
-        if name not in profile_names() or name == path.stem:
+        if name not in profile_names() or path.resolve() == (_FOLDER / f"{name}.toml").resolve():
             raise table.error("include", f"names '{name}', which is no other preset", near(name, profile_names()))
         other = _FOLDER / f"{name}.toml"
         if "include" in read_toml(other, "preset"):
@@ -217,9 +224,8 @@ def _axes(grid: Grid, cpus: int) -> tuple[list[NamedShape], list[tuple[Any, ...]
     return shapes, others
 
 
-def _expanded(grid: Grid, cpus: int) -> Iterator[Cell]:
-    """The cells of one grid."""
-    shapes, others = _axes(grid, cpus)
+def _expanded(shapes: list[NamedShape], others: list[tuple[Any, ...]]) -> Iterator[Cell]:
+    """The cells of one grid, from its axes."""
     for named in shapes:
         for dtype, layout, threads, temperature, epilogue, (alpha, beta) in itertools.product(*others):
             more = {"threads": threads, "temperature": temperature, "epilogue": epilogue, "alpha": alpha, "beta": beta}
@@ -272,7 +278,7 @@ def parse_scalars(words: Iterable[str]) -> tuple[tuple[float, float], ...]:
         parts = re.fullmatch(r"\s*(-?[0-9]+(?:\.[0-9]+)?)\s*,\s*(-?[0-9]+(?:\.[0-9]+)?)\s*", word)
         if not parts or len(word) > 40:
             raise UsageError(f"'{word[:40]}' is no pair alpha,beta", "write two numbers, such as 1,0 or 0.7,1.3")
-        found[float(parts[1]), float(parts[2])] = None
+        found[float(parts[1]) + 0.0, float(parts[2]) + 0.0] = None  # -0 is 0: one question, one name
     return tuple(found)
 
 

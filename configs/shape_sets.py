@@ -121,7 +121,9 @@ def shapes_of(word: str, origin: str) -> list[NamedShape]:
         if looks_like_shape(text):
             found += [NamedShape(shape, origin, frozenset()) for shape in parse_shapes(text)]
             continue
-        name, _, tags = text.partition(":")
+        name, colon, tags = text.partition(":")
+        if colon and not all(tags.split("+")):
+            raise UsageError(f"'{text}': a tag is missing", "write tags joined by +, such as bert-base:up+b1, or the name alone")
         found += _from_sets(name, tuple(filter(None, tags.split("+"))))
     return found
 
@@ -136,5 +138,12 @@ def _from_sets(name: str, tags: tuple[str, ...]) -> list[NamedShape]:
         )
     if len(names) > 1:
         knowing = [n for n in names if set(tags) <= set(known[n].tags)]
-        names = [n for n in knowing if any(set(tags) <= shape.tags for shape in known[n].shapes)] or names[:1]
+        if not knowing:
+            tags_here = sorted({tag for n in names for tag in known[n].tags})
+            lacking = [tag for tag in tags if tag not in tags_here]
+            raise UsageError(
+                f"no shape set that fits '{name}' has " + (f"the tag '{lacking[0]}'" if lacking else f"all of the tags {', '.join(tags)}"),
+                near(lacking[0], tags_here, "see `mmbench list shapes`") if lacking else "tags joined by + must all fit",
+            )
+        names = [n for n in knowing if any(set(tags) <= shape.tags for shape in known[n].shapes)] or knowing[:1]
     return [shape for n in names for shape in known[n].chosen(tags)]

@@ -71,7 +71,7 @@ def parse_shape(text: str) -> Shape:
             raise at.error("a shape has three numbers", at.place - 1)
         sizes.append(at.number("mnk"[len(sizes)]))
     if len(sizes) == 2:
-        raise UsageError(f"shape '{text}': two numbers, but a shape has three, m, n and k (or one, for a cube)", _FORM)
+        raise UsageError(f"shape '{_shortened(text)}': two numbers, but a shape has three, m, n and k (or one, for a cube)", _FORM)
     kind, kind_at = "strided", at.place
     if at.take("/"):
         kind = at.word(BATCHES, "way in which a batch lies")
@@ -84,7 +84,7 @@ def parse_shape(text: str) -> Shape:
     shape = Shape(m, n, k, batch, kind, layout, **leads)
     reason = lead_problem(shape.case())
     if reason:
-        raise UsageError(f"shape '{text}': {reason}", _FORM)
+        raise UsageError(f"shape '{_shortened(text)}': {reason}", _FORM)
     return shape
 
 
@@ -147,7 +147,8 @@ class _Cursor:
             raise self.error(f"'{_shortened(word)}' is not a number" if word else f"a number is missing ({what})", self.place)
         digits = match[0].lstrip("+-0")
         if match[0].startswith("-") or not digits:
-            raise self.error(f"{what} is {_shortened(match[0])}, but must be 1 or more: there would be nothing to time", self.place)
+            why = "" if what in LEADS else ": there would be nothing to time"
+            raise self.error(f"{what} is {_shortened(match[0])}, but must be 1 or more{why}", self.place)
         if len(digits) > 10 or int(digits) > LARGEST:
             raise self.error(f"{what} is more than {LARGEST}, the most that libraries count to", self.place)
         self.place = match.end()
@@ -158,7 +159,7 @@ class _Cursor:
         match = re.compile(r"[A-Za-z0-9_-]*").match(self.text, self.place)
         found = match[0] if match else ""
         if found not in known:
-            raise self.error(f"'{found}' is no {what}: {', '.join(known)}", self.place)
+            raise self.error(f"'{_shortened(found)}' is no {what}: {', '.join(known)}", self.place)
         self.place += len(found)
         return found
 
@@ -169,7 +170,9 @@ class _Cursor:
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "…"
+    """The text for a message: not too long, and what does not print (line ends, bytes that are no UTF-8) as its escape."""
+    text = text if len(text) <= 60 else text[:57] + "…"
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def split_words(text: str) -> list[str]:
@@ -199,7 +202,7 @@ def expand_word(word: str) -> Iterator[str]:
 
 
 def _alternatives(word: str, piece: str) -> list[str]:
-    if not piece.startswith("{"):
+    if not re.fullmatch(r"\{[^{}]*\}", piece):
         if "{" in piece or "}" in piece:
             raise UsageError(f"shape '{_shortened(word)}': a brace has no partner, or lies within another", _FORM)
         return [piece]
@@ -208,12 +211,14 @@ def _alternatives(word: str, piece: str) -> list[str]:
         match = re.fullmatch(r"([0-9]{1,10})\.\.([0-9]{1,10})(?:\.\.([0-9]{1,10}))?", item.strip())
         if not match:
             if not item.strip() or ".." in item:
-                raise UsageError(f"shape '{_shortened(word)}': '{item}' in braces is no word or range", "write {1,2,4} or {64..256..64}")
+                raise UsageError(
+                    f"shape '{_shortened(word)}': '{_shortened(item)}' in braces is no word or range", "write {1,2,4} or {64..256..64}"
+                )
             found.append(item.strip())
             continue
         first, last, step = int(match[1]), int(match[2]), int(match[3] or 1)
         if step < 1 or last < first or (last - first) // step >= MOST_ALTERNATIVES:
-            raise UsageError(f"shape '{_shortened(word)}': the range '{item}' is empty or too long", "write {FIRST..LAST..STEP}")
+            raise UsageError(f"shape '{_shortened(word)}': the range '{item.strip()}' is empty or too long", "write {FIRST..LAST..STEP}")
         found += [str(value) for value in range(first, last + 1, step)]
     return found
 
@@ -227,7 +232,9 @@ def _repeated(word: str, text: str) -> str:
         index = {"m": 0, "n": 1}.get(name, len(sizes))
         repeated = re.match(r"[0-9]+", sizes[index]) if index < len(sizes) else None
         if repeated is None:
-            raise UsageError(f"shape '{_shortened(word)}': '={name}' repeats nothing that stands to the left of it", "write =m or =n")
+            raise UsageError(
+                f"shape '{_shortened(word)}': '={_shortened(name)}' repeats nothing that stands to the left of it", "write =m or =n"
+            )
         text = text.replace(f"x{place}{name}", f"x{repeated[0]}", 1)
     return text
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from .errors import UsageError
 
+_MOST_BYTES = 1 << 20  # of a file that a person writes; a device such as /dev/zero never ends
+
 
 def near(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """A hint for a word that is not known: its nearest neighbours, else `otherwise`, else all words."""
@@ -21,7 +23,11 @@ def near(word: str, known: Iterable[str], otherwise: str = "") -> str:
 def read_toml(path: Path, what: str) -> dict[str, Any]:
     """The content of a TOML file; UsageError says where it is malformed."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise UsageError(f"{path}: more than {_MOST_BYTES >> 20} MiB, which is too large for a {what}", "name a TOML file")
+        return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: byte {error.start} is not UTF-8 text", "TOML files are UTF-8") from None
     except OSError as error:
@@ -30,6 +36,14 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
         raise UsageError(f"{path}: not valid TOML: {error}", "see https://toml.io for the rules") from None
     except RecursionError:
         raise UsageError(f"{path}: nested too deeply to be a {what}") from None
+    except ValueError as error:  # Python reads no number of more than 4300 digits
+        raise UsageError(f"{path}: it holds a value that cannot be read: {error}") from None
+
+
+def _shown(value: object) -> str:
+    """A value for a message, not too long."""
+    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return text if len(text) <= 80 else text[:77] + "…"
 
 
 class Table:
@@ -38,7 +52,7 @@ class Table:
     def __init__(self, place: str, values: object) -> None:
         self.place = place
         if not isinstance(values, dict):
-            raise UsageError(f"{place}: must be a table, not {values!r}")
+            raise UsageError(f"{place}: must be a table, not {_shown(values)}")
         self._values: dict[str, Any] = dict(values)
         self._known: list[str] = []
 
@@ -60,7 +74,7 @@ class Table:
         if value is None and default is not None:
             return default
         if not isinstance(value, str) or (default is None and not value.strip()):
-            raise self.error(key, "is missing" if value is None else f"must be a text, not {value!r}")
+            raise self.error(key, "is missing" if value is None else f"must be a text, not {_shown(value)}")
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
@@ -71,7 +85,7 @@ class Table:
         items = value if isinstance(value, list) else [value]
         for item in items:
             if not isinstance(item, (str, int)) or isinstance(item, bool):
-                raise self.error(key, f"must be a list of texts, but holds {item!r}")
+                raise self.error(key, f"must be a list of texts, but holds {_shown(item)}")
         return tuple(str(item) for item in items)
 
     def whole(self, key: str, default: int | None = None) -> int:
@@ -80,7 +94,7 @@ class Table:
         if value is None and default is not None:
             return default
         if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**31:
-            raise self.error(key, "is missing" if value is None else f"must be a whole number above zero, not {value!r}")
+            raise self.error(key, "is missing" if value is None else f"must be a whole number above zero, not {_shown(value)}")
         return value
 
     def wholes(self, key: str) -> tuple[int, ...]:
@@ -88,14 +102,14 @@ class Table:
         value = self.take(key)
         items = [] if value is None else value
         if not isinstance(items, list) or any(not isinstance(i, int) or isinstance(i, bool) or not 0 < i < 2**31 for i in items):
-            raise self.error(key, f"must be a list of whole numbers above zero, not {value!r}")
+            raise self.error(key, f"must be a list of whole numbers above zero, not {_shown(value)}")
         return tuple(items)
 
     def truth(self, key: str) -> bool:
         """True or false; false where there is none."""
         value = self.take(key)
         if value is not None and not isinstance(value, bool):
-            raise self.error(key, f"must be true or false, not {value!r}")
+            raise self.error(key, f"must be true or false, not {_shown(value)}")
         return bool(value)
 
     def tables(self, key: str) -> list[Table]:
@@ -117,7 +131,9 @@ class Table:
         value = self.take("schema")
         if value != newest or isinstance(value, bool):
             raise self.error(
-                "schema", "is missing" if value is None else f"is {value!r}, but this mmbench reads {newest}", f"write schema = {newest}"
+                "schema",
+                "is missing" if value is None else f"is {_shown(value)}, but this mmbench reads {newest}",
+                f"write schema = {newest}",
             )
 
     def end(self) -> None:

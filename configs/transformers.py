@@ -11,6 +11,7 @@ M · kv times (heads / kv, L, head) and (heads / kv, head, L). Weights are named
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -30,7 +31,8 @@ class NamedShape:
 @dataclass(frozen=True, slots=True)
 class Transformer:
     """One model card. `gated`: the feed-forward part has a gate beside `up` (SwiGLU). `prefill` are (batch, tokens), `decode` numbers of
-    sequences, `contexts` tokens that attention reads in decode. `logits` is false for models without a head over the vocabulary."""
+    sequences, `contexts` tokens that attention reads in decode. `vocab` is 0 for
+    models that predict no next word: then there are no logits."""
 
     title: str
     d: int
@@ -108,9 +110,8 @@ class Transformer:
 
 
 def _prefill(table: Table, text: str) -> tuple[int, int]:
-    batch, sign, tokens = text.partition("x")
-    if not (
-        sign and batch.isascii() and tokens.isascii() and batch.isdigit() and tokens.isdigit() and 0 < int(batch) * int(tokens) < 2**31
-    ):
-        raise table.error("prefill", f"holds '{text}', which is no BATCHxTOKENS such as 1x128")
-    return int(batch), int(tokens)
+    match = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", text)
+    batch, tokens = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 0 < batch * tokens < 2**31:
+        raise table.error("prefill", f"holds '{text[:40]}', which is no BATCHxTOKENS such as 1x128")
+    return batch, tokens

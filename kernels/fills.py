@@ -46,8 +46,15 @@ def whole_limit(mix: Mix, k: int) -> int:
     return max(1, int(min(most, room**0.5)))
 
 
+@functools.lru_cache(maxsize=48)  # the gate asks for the same few again and again; 48 are 3 to 24 MiB
 def pattern(name: str, fill: str, seed: int, limit: int) -> Array:
-    """PATTERN stored units (bytes of two codes for 4-bit elements) of this element and fill; integers lie within ± `limit`."""
+    """PATTERN stored units (bytes of two codes for 4-bit elements) of this element and fill, read-only; integers lie within ± `limit`."""
+    values = _pattern(name, fill, seed, limit)
+    values.setflags(write=False)
+    return values
+
+
+def _pattern(name: str, fill: str, seed: int, limit: int) -> Array:
     random = np.random.default_rng((seed, sum(map(ord, name + fill))))
     element = ELEMENTS[name]
     if element.bits < 8:
@@ -84,14 +91,17 @@ def _narrow_codes(element: Element, fill: str, random: np.random.Generator, limi
     return np.asarray(random.choice(fitting, size=2 * PATTERN), dtype=np.uint8)
 
 
+@functools.lru_cache(maxsize=48)
 def scale_pattern(name: str, fill: str, seed: int) -> Array:
-    """Scales: 1 and 2 for exact fills, else positive numbers about one (powers of two for e8m0)."""
+    """Scales, read-only: 1 and 2 for exact fills, else positive numbers about one (powers of two for e8m0)."""
     random = np.random.default_rng((seed, 99))
     if fill == "normal":
         values = 2.0 ** random.integers(-2, 3, size=PATTERN) if name == "e8m0" else random.uniform(0.25, 2.0, size=PATTERN)
     else:
         values = random.integers(1, 2, size=PATTERN, endpoint=True).astype(np.float64)
-    return values.astype(np.float32).astype(storage(name))
+    stored = values.astype(np.float32).astype(storage(name))
+    stored.setflags(write=False)
+    return stored
 
 
 def lay(target: Array, values: Array) -> None:

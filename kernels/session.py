@@ -94,14 +94,15 @@ def open_kernel(arguments: Mapping[str, Any], _progress: Progress) -> Any:
 
 
 def prepare_case(arguments: Mapping[str, Any], _progress: Progress) -> Any:
-    """{case, thorough, seed} to {status, reason, check, first_call_s, variant, sha, warnings, call_s, timed_by}.
+    """{case, thorough, seed, place} to {status, reason, check, first_call_s, variant, sha, warnings, call_s, timed_by}.
 
-    A status other than `ok` ends the case for this kernel; `call_s` is a first estimate of one call.
+    A status other than `ok` ends the case for this kernel; `call_s` is a first estimate of one call. `place` counts CPUs from the last one:
+    kernels that are proven at the same time have one each, and are timed on the last.
     """
     session = _SESSION[0]
     session.ready = None
     case = decode(Case, arguments["case"])
-    _use_cpus(session, case)
+    _use_cpus(session, case, int(arguments.get("place", 0)))
     operands = Operands(case, "integers", seed=int(arguments["seed"]), timing=True)
     began = time.perf_counter()
     try:
@@ -111,7 +112,7 @@ def prepare_case(arguments: Mapping[str, Any], _progress: Progress) -> Any:
         return _ended(session, Status.SKIPPED, error.message)
     first_call_s = time.perf_counter() - began
     answer = {"first_call_s": first_call_s, "variant": encode(prepared.variant), "sha": prepared.sha, "warnings": list(prepared.warnings)}
-    check = _prove(session, case, thorough=bool(arguments["thorough"]))
+    check = _prove(session, case, int(arguments.get("place", 0)), thorough=bool(arguments["thorough"]))
     if check.passed:
         own = verify(prepared, operands)
         check = replace(own, steps=(*check.steps, *own.steps), bitwise=own.bitwise or check.bitwise)
@@ -135,6 +136,7 @@ def take_turn(arguments: Mapping[str, Any], _progress: Progress) -> Any:
     """{turn_s} to the samples of a turn (`turns.Turn`) as lists."""
     ready = _SESSION[0].ready
     assert ready is not None
+    _use_cpus(_SESSION[0], ready.case, 0)
     turn = ready.turns.take(float(arguments["turn_s"]))
     ready.calls += sum(turn.calls)
     return {name: getattr(turn, name) for name in ("calls", "time_s", "clock_hz", "at_s", "dirty", "wall_s")}
@@ -167,13 +169,13 @@ def _why(check: Check) -> str:
     return ": ".join(filter(None, (check.failed, check.where, check.cause)))
 
 
-def _prove(session: _Session, case: Case, *, thorough: bool) -> Check:
+def _prove(session: _Session, case: Case, place: int, *, thorough: bool) -> Check:
     """The gate for the class of cases that this one belongs to, passed once in this process."""
     scaled = (case.alpha, case.beta) != (1.0, 0.0)
     key = f"{case.dtype} {case.layout} {case.batch > 1 and case.batch_kind} {case.epilogue} {case.threads} {scaled}"
     if key not in session.proven:
         session.proven[key] = prove(session.prepare, case, thorough=thorough)
-        _use_cpus(session, case)
+        _use_cpus(session, case, place)
     return session.proven[key]
 
 
@@ -199,10 +201,10 @@ def _turns(prepared: Prepared, sets: list[Operands]) -> MachineTurns | PythonTur
     return MachineTurns(abi.timed(prepared.address, [operands.block for operands in sets], (prepared, sets)))
 
 
-def _use_cpus(session: _Session, case: Case) -> None:
-    """One thread: pinned to the last CPU, where the parent is not. More: all CPUs, for the library to place its threads on."""
+def _use_cpus(session: _Session, case: Case, place: int) -> None:
+    """One thread: pinned to the last CPU, where the parent is not, or `place` before it. More: all CPUs, for the library's threads."""
     if case.threads == 1:
-        pin(session.cpus[-1])
+        pin(session.cpus[-1 - place % len(session.cpus)])
     elif hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, session.cpus)
 

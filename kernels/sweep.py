@@ -1,7 +1,7 @@
 """Run a sweep's plan: one worker a kernel, cells in the plan's order, and within a cell the kernels in turns, shuffled each round.
 
-A cell goes like this. Every kernel that serves it is made ready and proven, one after another (`session.prepare_case`). Those that passed
-take turns of some milliseconds in an order that is drawn anew for each round, until each is known to the stated precision or the cell's
+A cell goes like this. Every kernel that serves it is made ready and proven (`session.prepare_case`), two at a time. Those that passed take
+turns of some milliseconds in an order that is drawn anew for each round, until each is known to the stated precision or the cell's
 time is up; so all kernels of a cell see the same moments of a noisy machine. Then each is looked at once more, and its row is written.
 
 While one kernel runs, all others are stopped (SIGSTOP), so that no pool of spinning threads takes a core from it. A kernel that dies, hangs
@@ -17,7 +17,8 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from queue import SimpleQueue
+from typing import Any, Protocol, TypeVar
 
 from ..configs.cases import Case, Check, Measurement, Samples, Status, Variant
 from ..configs.codec import decode, encode
@@ -30,6 +31,7 @@ from .measure.worker import Worker, WorkerError
 from .roofline import Roofs, elsewhere
 
 _SESSION = "mmbench.kernels.session"
+T = TypeVar("T")
 TURN_S = 0.012
 _LEAST_ROUNDS = 3
 _LEAST_KERNEL_S = 0.2  # each kernel is looked at for so long at least: noise of a shared machine comes and goes over tenths of a second
@@ -39,6 +41,7 @@ _CELL_S = 4.0  # without a budget: what a cell of short calls may take, beyond i
 _OPEN_S = 120.0  # a framework takes its time to be imported
 CASE_TIMEOUT_S = 60.0
 _FRAMEWORK_PATIENCE = 4.0  # Modular MAX took up to 112 s to build a graph
+_PROVEN_AT_ONCE = 2  # nothing is timed meanwhile, save how long a first call takes
 _CRASHES_LEFT_OUT = 3  # cells in a row that a kernel may crash in before it is left out of the rest
 
 
@@ -170,10 +173,9 @@ def _open_all(sweep: _Sweep, names: Iterable[str]) -> None:
     for entry in needed:
         with contextlib.suppress(WorkerError):  # `_open` meets it again and says it
             entry.worker.start()
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        for info in pool.map(lambda entry: _open(sweep, entry), needed):
-            sweep.writer.append("opened", info)
-            sweep.watch.opened(info)
+    for info in _together(sweep, lambda entry: _open(sweep, entry), needed):
+        sweep.writer.append("opened", info)
+        sweep.watch.opened(info)
     sweep.spend("starting", since)
 
 
@@ -219,7 +221,7 @@ def _time_left_s(sweep: _Sweep, number: int, total: int) -> float:
 def _run_cell(sweep: _Sweep, cell: Cell, entries: list[_Entry], order: random.Random, share_s: float) -> None:
     began = time.monotonic()
     order.shuffle(entries)
-    running = [entry for entry in entries if _prepare(sweep, cell, entry)]
+    running = _prove_all(sweep, cell, entries)
     sweep.spend("proving", began)
     _sample(sweep, cell, running, order, began + share_s)
     since = time.monotonic()
@@ -229,31 +231,69 @@ def _run_cell(sweep: _Sweep, cell: Cell, entries: list[_Entry], order: random.Ra
     sweep.spend("finishing", since)
 
 
-def _prepare(sweep: _Sweep, cell: Cell, entry: _Entry) -> bool:
-    """Make one kernel ready for the cell; where that fails its row is written, and the answer is False."""
+def _prove_all(sweep: _Sweep, cell: Cell, entries: list[_Entry]) -> list[_Entry]:
+    """Make kernels ready for the cell, `_PROVEN_AT_ONCE` at a time; those that may be timed. The rows of the others are written."""
+    asked = [entry for entry in entries if _can_ask(sweep, cell, entry)]
+    places: SimpleQueue[int] = SimpleQueue()
+    for place in range(min(_PROVEN_AT_ONCE, len(sweep.host.cpus))):
+        places.put(place)
+
+    def ask(entry: _Entry) -> WorkerError | None:
+        place = places.get()
+        try:
+            _prepare(sweep, cell, entry, place)
+        except WorkerError as error:
+            return error
+        finally:
+            places.put(place)
+        return None
+
+    ready = []
+    for entry, error in zip(asked, _together(sweep, ask, asked), strict=True):
+        if error is not None:
+            _failed(sweep, cell, entry, error)
+        elif entry.answer["status"] != Status.OK.value:
+            entry.crashes = 0
+            _write(sweep, cell, entry, Status(entry.answer["status"]), reason=entry.answer["reason"])
+        else:
+            ready.append(entry)
+    return ready
+
+
+def _together(sweep: _Sweep, act: Callable[[_Entry], T], entries: list[_Entry]) -> list[T]:
+    """`act` on every entry, in threads that only wait for workers. An interrupt ends the workers, so that no thread waits on."""
+    pool = ThreadPoolExecutor(_PROVEN_AT_ONCE)
+    try:
+        return list(pool.map(act, entries))
+    except BaseException:
+        for entry in sweep.entries.values():
+            entry.worker.stop()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _can_ask(sweep: _Sweep, cell: Cell, entry: _Entry) -> bool:
+    """Whether the kernel's worker is there to be asked; it is started again where it died. Otherwise its row is written."""
     entry.samples = {name: [] for name in ("calls", "time_s", "clock_hz", "at_s", "dirty")}
     entry.answer = {}
     if entry.crashes >= _CRASHES_LEFT_OUT:
         _write(sweep, cell, entry, Status.CRASHED, reason=f"left out: it failed in {entry.crashes} cells in a row")
         return False
-    try:
-        if entry.opened is None or entry.opened.problem or not entry.worker.alive:
-            opened = _open(sweep, entry)
-            if opened.problem:
-                raise WorkerError(opened.problem)
-        arguments = {"case": encode(cell.case), "thorough": sweep.plan.check == "full", "seed": sweep.plan.seed}
-        patience = _FRAMEWORK_PATIENCE if entry.entrant.kind == "framework" else 1.0
-        answer = entry.worker.call(f"{_SESSION}:prepare_case", arguments, sweep.timeout_s * patience)
-        entry.worker.pause()
-    except WorkerError as error:
-        _failed(sweep, cell, entry, error)
-        return False
-    entry.answer = answer
-    if answer["status"] != Status.OK.value:
-        entry.crashes = 0
-        _write(sweep, cell, entry, Status(answer["status"]), reason=answer["reason"])
-        return False
+    if entry.opened is None or entry.opened.problem or not entry.worker.alive:
+        opened = _open(sweep, entry)
+        if opened.problem:
+            _failed(sweep, cell, entry, WorkerError(opened.problem))
+            return False
     return True
+
+
+def _prepare(sweep: _Sweep, cell: Cell, entry: _Entry, place: int) -> None:
+    """Ask one worker to make the case ready; WorkerError where it cannot."""
+    arguments = {"case": encode(cell.case), "thorough": sweep.plan.check == "full", "seed": sweep.plan.seed, "place": place}
+    patience = _FRAMEWORK_PATIENCE if entry.entrant.kind == "framework" else 1.0
+    entry.answer = entry.worker.call(f"{_SESSION}:prepare_case", arguments, sweep.timeout_s * patience)
+    entry.worker.pause()
 
 
 def _failed(sweep: _Sweep, cell: Cell, entry: _Entry, error: WorkerError) -> None:

@@ -131,7 +131,7 @@ def test_kernels_of_a_cell_take_turns():
 
 
 def test_a_noisy_kernel_is_sampled_longer_and_its_row_says_how_well_it_is_known(monkeypatch):
-    monkeypatch.setattr(sweeps, "_MOST_ROUNDS", 8)
+    monkeypatch.setattr(sweeps, "_MOST_ROUNDS", 30)
     wild = itertools.cycle([1e-3, 2e-3, 3e-3, 1.5e-3])
     script = Script(calm={}, wild={"take_turn": wild})
     _, record = swept(script, SweepPlan(CELLS[:1], entrants("calm", "wild")))
