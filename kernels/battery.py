@@ -39,11 +39,13 @@ class _Gate:
 
     prepare: Prepare
     case: Case
+    tell: Callable[[str], None]
     check: Check = field(default_factory=lambda: Check(True, oracle="exact or higher precision, element by element"))
     refused: list[str] = field(default_factory=list)
 
     def try_part(self, step: str, case: Case, fill: str, *, front: bool = False) -> Operands | None:
         """One product of small size, checked whole; None where it was refused."""
+        self.tell(f"{step} at {case.shape}")
         try:
             operands = Operands(case, fill, seed=len(step), front=front)
             call(self.prepare(case), operands)
@@ -58,9 +60,12 @@ class _Gate:
         return operands
 
 
-def prove(prepare: Prepare, case: Case, *, thorough: bool = False) -> Check:
-    """The gate for all cases of the same type, layout, kind of batch, epilogue and threads as `case`; `prepare` gives its kernel."""
-    gate = _Gate(prepare, replace(case, lda=0, ldb=0, ldc=0, temperature="hot"))
+def prove(prepare: Prepare, case: Case, *, thorough: bool = False, tell: Callable[[str], None] = lambda _step: None) -> Check:
+    """The gate for all cases of the same type, layout, kind of batch, epilogue and threads as `case`; `prepare` gives its kernel.
+
+    `tell` hears of each product before it is computed: what was said last is what a process died of.
+    """
+    gate = _Gate(prepare, replace(case, lda=0, ldb=0, ldc=0, temperature="hot"), tell)
     for part in (_exact, _normal, _full_range, _front, _special, _scalars, _gaps, _nothing, _twice, *((_tails,) if thorough else ())):
         part(gate)
         if not gate.check.passed:

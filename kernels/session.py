@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -60,7 +60,10 @@ class _Session:
     ready: _Ready | None = None
 
     def prepare(self, case: Case) -> Prepared:
-        """The kernel's code for the case, under the entrant's own name."""
+        """The kernel's code for the case, under the entrant's own name; NotPossibleError where it does not serve it."""
+        refused = self.asked.serves(case)
+        if refused:
+            raise NotPossibleError(refused)
         if isinstance(self.asked, Library):
             prepared = self.asked.prepare(case, self.host, fused="-unfused" not in self.entrant.kernel)
         else:
@@ -93,16 +96,17 @@ def open_kernel(arguments: Mapping[str, Any], _progress: Progress) -> Any:
     return encode(opened)
 
 
-def prepare_case(arguments: Mapping[str, Any], _progress: Progress) -> Any:
+def prepare_case(arguments: Mapping[str, Any], progress: Progress) -> Any:
     """{case, thorough, seed, place} to {status, reason, check, first_call_s, variant, sha, warnings, call_s, timed_by}.
 
     A status other than `ok` ends the case for this kernel; `call_s` is a first estimate of one call. `place` counts CPUs from the last one:
-    kernels that are proven at the same time have one each, and are timed on the last.
+    kernels that are proven at the same time have one each, and are timed on the last. `progress` hears what is computed next.
     """
     session = _SESSION[0]
     session.ready = None
     case = decode(Case, arguments["case"])
     _use_cpus(session, case, int(arguments.get("place", 0)))
+    progress(0.0, "its first call")
     operands = Operands(case, "integers", seed=int(arguments["seed"]), timing=True)
     began = time.perf_counter()
     try:
@@ -112,12 +116,14 @@ def prepare_case(arguments: Mapping[str, Any], _progress: Progress) -> Any:
         return _ended(session, Status.SKIPPED, error.message)
     first_call_s = time.perf_counter() - began
     answer = {"first_call_s": first_call_s, "variant": encode(prepared.variant), "sha": prepared.sha, "warnings": list(prepared.warnings)}
-    check = _prove(session, case, int(arguments.get("place", 0)), thorough=bool(arguments["thorough"]))
+    check = _prove(session, case, int(arguments.get("place", 0)), lambda step: progress(0.0, step), thorough=bool(arguments["thorough"]))
     if check.passed:
+        progress(0.5, "a product of its own size")
         own = verify(prepared, operands)
         check = replace(own, steps=(*check.steps, *own.steps), bitwise=own.bitwise or check.bitwise)
     if not check.passed:
         return {**answer, "status": Status.WRONG.value, "reason": _why(check), "check": encode(check)}
+    progress(0.9, "tuning")
     sets = [operands, *_colder(session, case, prepared, operands)]
     turns = _turns(prepared, sets)
     watch = ProcessWatch()
@@ -169,12 +175,12 @@ def _why(check: Check) -> str:
     return ": ".join(filter(None, (check.failed, check.where, check.cause)))
 
 
-def _prove(session: _Session, case: Case, place: int, *, thorough: bool) -> Check:
+def _prove(session: _Session, case: Case, place: int, tell: Callable[[str], None], *, thorough: bool) -> Check:
     """The gate for the class of cases that this one belongs to, passed once in this process."""
     scaled = (case.alpha, case.beta) != (1.0, 0.0)
     key = f"{case.dtype} {case.layout} {case.batch > 1 and case.batch_kind} {case.epilogue} {case.threads} {scaled}"
     if key not in session.proven:
-        session.proven[key] = prove(session.prepare, case, thorough=thorough)
+        session.proven[key] = prove(session.prepare, case, thorough=thorough, tell=tell)
         _use_cpus(session, case, place)
     return session.proven[key]
 

@@ -77,6 +77,7 @@ class _Entry:
     crashes: int = 0
     samples: dict[str, list[Any]] = field(default_factory=dict)
     answer: dict[str, Any] = field(default_factory=dict)
+    step: str = ""  # of the gate, that it was in when it was heard of last
 
     @property
     def each_s(self) -> list[float]:
@@ -292,8 +293,13 @@ def _prepare(sweep: _Sweep, cell: Cell, entry: _Entry, place: int) -> None:
     """Ask one worker to make the case ready; WorkerError where it cannot."""
     arguments = {"case": encode(cell.case), "thorough": sweep.plan.check == "full", "seed": sweep.plan.seed, "place": place}
     patience = _FRAMEWORK_PATIENCE if entry.entrant.kind == "framework" else 1.0
-    entry.answer = entry.worker.call(f"{_SESSION}:prepare_case", arguments, sweep.timeout_s * patience)
+
+    def hear(_share: float, step: str) -> None:
+        entry.step = step
+
+    entry.answer = entry.worker.call(f"{_SESSION}:prepare_case", arguments, sweep.timeout_s * patience, hear)
     entry.worker.pause()
+    entry.step = ""
 
 
 def _failed(sweep: _Sweep, cell: Cell, entry: _Entry, error: WorkerError) -> None:
@@ -301,7 +307,8 @@ def _failed(sweep: _Sweep, cell: Cell, entry: _Entry, error: WorkerError) -> Non
     hung = "no answer within" in error.message
     entry.crashes += 1
     entry.worker.stop()
-    _write(sweep, cell, entry, Status.TIMEOUT if hung else Status.CRASHED, reason=error.message)
+    step, entry.step = f"{entry.step}: " if entry.step else "", ""
+    _write(sweep, cell, entry, Status.TIMEOUT if hung else Status.CRASHED, reason=f"{step}{error.message}")
     entry.answer = {}
 
 

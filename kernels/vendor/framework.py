@@ -14,7 +14,10 @@ import sys
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ...configs.cases import Case
 from ...configs.errors import NotPossibleError
@@ -67,6 +70,11 @@ def confine(cpus: Sequence[int], root: Path = Path("/")) -> str:
         except OSError:  # it ended meanwhile
             continue
     return f"a pool of its own, held on {len(cpus)} CPU" + ("s" if len(cpus) > 1 else "")
+
+
+def problems(values: NDArray[Any]) -> NDArray[Any]:
+    """A view of an operand with the problems of a batch in front, one of them where there is no batch."""
+    return values if values.ndim == 3 else values[np.newaxis]
 
 
 class Framework(Library):

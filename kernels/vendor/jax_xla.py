@@ -16,7 +16,7 @@ from ...configs.dtypes import ELEMENTS
 from ...configs.errors import NotPossibleError
 from ..host import Host
 from ..registry import Prepared
-from .framework import Framework, confine, imported, package_files
+from .framework import Framework, confine, imported, package_files, problems
 from .library import Found, Loaded
 
 if TYPE_CHECKING:
@@ -110,13 +110,13 @@ class _Call:
         def put(values: Any) -> Any:
             return jax.device_put(np.ascontiguousarray(values), device)
 
-        a = operands.a.reshape(-1, *operands.a.shape[-2:])[:, :, : case.rows_a[1]]
-        b = operands.b.reshape(-1, *operands.b.shape[-2:])[:, :, : case.rows_b[1]]
+        a = problems(operands.a)[:, :, : case.rows_a[1]]
+        b = problems(operands.b)[:, :, : case.rows_b[1]]
         batched = (case.batch,)
         self._a = put(np.broadcast_to(a, batched + a.shape[1:]))
         self._b = put(np.broadcast_to(b, batched + b.shape[1:]))
         self._bias = None if operands.bias is None else put(operands.bias)
-        rows = None if operands.residual is None else operands.residual.reshape(-1, *operands.residual.shape[-2:])[:, :, : case.n]
+        rows = None if operands.residual is None else problems(operands.residual)[:, :, : case.n]
         self._residual = None if rows is None else put(rows)
         self._c: Any = None
 
@@ -127,8 +127,8 @@ class _Call:
 
     def fetch(self) -> None:
         """The result into the operands' C."""
-        target = self._operands.c.reshape(-1, *self._operands.c.shape[-2:])
-        target[:, : self._case.m, : self._case.n] = np.asarray(self._c)
+        target = problems(self._operands.c)
+        target[:, : self._case.m, : self._case.n] = problems(np.asarray(self._c))
 
 
 LIBRARY = Jax()

@@ -2,7 +2,8 @@
 
 One graph serves all shapes of a data type, layout and epilogue (its dimensions are symbolic, as in serving): compiling one takes 20 s and
 more, so a graph a shape could not pass the gate. Served: f32, f64, bf16 in and out; transposed operands by `ops.transpose` in the graph,
-batches, epilogues as elementwise operations, which MAX may fuse. Results are new tensors each time. Threads are those of the session.
+batches, epilogues as elementwise operations, which MAX may fuse. Results are new tensors each time. Its pool has a thread for each CPU
+(`num_threads` of a session ends the process in MAX 26.6, which made its device before), and is held on the CPUs of the case.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import numpy as np
 
 from ...configs.cases import Case, Variant
 from ...configs.errors import NotPossibleError
+from ..epilogue import rounds_early
 from ..host import Host
 from ..registry import Prepared
-from .framework import Framework, imported, package_files
+from .framework import Framework, confine, imported, package_files, problems
 from .library import Found, Loaded
 
 if TYPE_CHECKING:
@@ -37,7 +39,13 @@ class ModularMax(Framework):
 
     def __init__(self) -> None:
         self._version = ""
-        self._models: dict[tuple[str, str, bool, str, int], Any] = {}
+        self._models: dict[tuple[str, str, bool, str], Any] = {}
+
+    def serves(self, case: Case) -> str:
+        """As any framework; an epilogue only where the product is not rounded before it; more than one column."""
+        if case.n == 1:
+            return "a product with one column ends the process in Modular MAX 26.6 (SIGSEGV, with any shape of graph)"
+        return super().serves(case) or rounds_early(case)
 
     def load(self, found: Found) -> Loaded:
         """Import MAX; graphs are compiled as they are asked for."""
@@ -50,11 +58,11 @@ class ModularMax(Framework):
 
     def prepare(self, case: Case, host: Host, *, fused: bool = True) -> Prepared:
         """The compiled graph for the case's class; NotPossibleError with MAX's own words where it cannot be compiled."""
-        del host, fused
-        key = (case.dtype, case.layout, case.batch > 1, case.epilogue, case.threads)
+        del fused
+        key = (case.dtype, case.layout, case.batch > 1, case.epilogue)
         if key not in self._models:
             self._models[key] = _compiled(case, self.dtypes[case.dtype])
-        params = {"device": "cpu", "timed": "from Python", "shapes": "symbolic"}
+        params = {"device": "cpu", "timed": "from Python", "shapes": "symbolic", "threads": confine(host.cpus[-case.threads :])}
         variant = Variant("max@cpu", self._version, "CPU", dict(params))
         model = self._models[key]
         return Prepared(variant, python=lambda operands: _Call(model, case, operands))
@@ -64,7 +72,7 @@ def _compiled(case: Case, element: str) -> Any:
     driver: Any = imported("max.driver", "Modular MAX")
     engine: Any = imported("max.engine", "Modular MAX")
     try:
-        session = engine.InferenceSession(devices=[driver.CPU()], num_threads=case.threads)
+        session = engine.InferenceSession(devices=[driver.CPU()])
         return session.load(_graph(case, element))
     except (ValueError, RuntimeError, TypeError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -123,12 +131,12 @@ class _Call:
             values = self._c.view(imported("max.dtype", "Modular MAX").DType.uint16).to_numpy().view(c.dtype)  # type: ignore[attr-defined]
         else:
             values = self._c.to_numpy()
-        c.reshape(-1, *c.shape[-2:])[:, : case.m, : case.n] = values.reshape(-1, case.m, case.n)
+        problems(c)[:, : case.m, : case.n] = problems(values)
 
 
 def _whole(stored: Any, columns: int, batch: int) -> Any:
     """The operand without gaps: (rows, columns), with the problems in front where there are several."""
-    view = stored.reshape(-1, *stored.shape[-2:])[:, :, :columns]
+    view = problems(stored)[:, :, :columns]
     return np.ascontiguousarray(view[0] if batch == 1 else np.broadcast_to(view, (batch, *view.shape[1:])))
 
 

@@ -14,9 +14,10 @@ import numpy as np
 from ...configs.cases import Case, Variant
 from ...configs.dtypes import ELEMENTS
 from ...configs.errors import NotPossibleError
+from ..epilogue import rounds_early
 from ..host import Host
 from ..registry import Prepared
-from .framework import Framework, imported, package_files
+from .framework import Framework, imported, package_files, problems
 from .library import Found, Loaded
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ class PyTorch(Framework):
         self._device_name = ""
 
     def serves(self, case: Case) -> str:
-        """As every framework; int8 without batch and epilogue."""
-        reason = super().serves(case)
+        """As every framework; int8 without batch and epilogue; an epilogue only where the product is not rounded before it."""
+        reason = super().serves(case) or rounds_early(case)
         if not reason and case.dtype == "s8" and (case.batch > 1 or case.epilogue):
             return "torch._int_mm takes one problem, and no epilogue"
         return reason
@@ -120,7 +121,7 @@ class _Call:
 
     def _tensor(self, stored: Any, rows: int, columns: int, device: str) -> Any:
         """The operand without the gaps' meaning: strides are kept on the processor, copied elsewhere."""
-        view = self._from_numpy(stored.reshape(-1, *stored.shape[-2:]))[:, :rows, :columns]
+        view = self._from_numpy(problems(stored))[:, :rows, :columns]
         return view if device == "cpu" else view.to(device)
 
     def _vector(self, stored: Any, device: str) -> Any:
@@ -169,8 +170,8 @@ class _Call:
             values = result.view(self._torch.int16).numpy().view(self._operands.c.dtype)
         else:
             values = result.numpy()
-        target = self._operands.c.reshape(-1, *self._operands.c.shape[-2:])
-        target[:, : self._case.m, : self._case.n] = values.reshape(-1, self._case.m, self._case.n)
+        target = problems(self._operands.c)
+        target[:, : self._case.m, : self._case.n] = problems(values)
 
 
 LIBRARY = PyTorch()
