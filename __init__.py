@@ -76,6 +76,9 @@ kernels/emit/gemm/        Generate packed matrix products as LLVM IR: tile, pack
     macro.py              Emit the whole product
     pack.py               Emit the packing of a panel
     recipe.py             Choose the shape of a generated product
+    rows.py               Emit the decoding of one row along k
+    state.py              Describe the record that a generated product finds in slot STATE, and emit what all of its forms share
+    thin.py               Emit products in which A has few rows or B few columns, as dot products along k
     tile.py               Emit the micro-kernel: a tile of C from packed panels of A and B, all of its sums in registers
 
 kernels/emit/isa/         One file an instruction set: its instructions, how each is emitted, and what each means in NumPy
