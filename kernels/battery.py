@@ -21,7 +21,7 @@ from ..configs.dtypes import ELEMENTS
 from ..configs.errors import NotPossibleError
 from .operands import Operands
 from .registry import Prepared
-from .verify import call, check_close, check_exact, merged
+from .verify import call, check_close, check_exact, merged, steadied
 
 Prepare = Callable[[Case], Prepared]
 
@@ -43,19 +43,20 @@ class _Gate:
     check: Check = field(default_factory=lambda: Check(True, oracle="exact or higher precision, element by element"))
     refused: list[str] = field(default_factory=list)
 
-    def try_part(self, step: str, case: Case, fill: str, *, front: bool = False) -> Operands | None:
-        """One product of small size, checked whole; None where it was refused."""
+    def try_part(self, step: str, case: Case, fill: str, *, front: bool = False, canaries: bool = False) -> Operands | None:
+        """One product of small size, checked whole; None where it was refused. `canaries` around the operands instead of trapping pages."""
         self.tell(f"{step} at {case.shape}")
         try:
-            operands = Operands(case, fill, seed=len(step), front=front)
-            call(self.prepare(case), operands)
+            operands = Operands(case, fill, seed=len(step), front=front, timing=canaries)
+            prepared = self.prepare(case)
+            call(prepared, operands)
         except NotPossibleError as error:
             self.refused.append(f"{step} ({error.message})")
             return None
         exact = fill == "integers" or (fill != "normal" and case.mix.integer)
         found = check_exact(operands, step) if exact else check_close(operands, step)
         if not found.passed:
-            found = replace(found, failed=f"{step} at {case.shape}")
+            found = replace(steadied(prepared, operands, found), failed=f"{step} at {case.shape}")
         self.check = merged(self.check, found)
         return operands
 
@@ -66,11 +67,11 @@ def prove(prepare: Prepare, case: Case, *, thorough: bool = False, tell: Callabl
     `tell` hears of each product before it is computed: what was said last is what a process died of.
     """
     gate = _Gate(prepare, replace(case, lda=0, ldb=0, ldc=0, temperature="hot"), tell)
-    for part in (_exact, _normal, _full_range, _front, _special, _scalars, _gaps, _nothing, _twice, *((_tails,) if thorough else ())):
+    for part in (_canaries, _exact, _normal, _full_range, _front, _special, _scalars, _gaps, _nothing, _twice, *((_tails,) if thorough else ())):
         part(gate)
         if not gate.check.passed:
             return gate.check
-        if part is _exact and len(gate.refused) == len(_SIZES):
+        if part is _exact and len(gate.refused) == len(_SIZES) + 1:  # and that with canaries
             return Check(False, failed="integer-exact", where="every plain product was refused", cause=gate.refused[0])
     steps = dict.fromkeys(gate.check.steps)
     if gate.refused:
@@ -81,6 +82,12 @@ def prove(prepare: Prepare, case: Case, *, thorough: bool = False, tell: Callabl
 def _sized(gate: _Gate, sizes: tuple[tuple[int, int, int], ...]) -> Iterator[Case]:
     for m, n, k in sizes:
         yield replace(gate.case, m=m, n=n, k=k, alpha=1.0, beta=0.0)
+
+
+def _canaries(gate: _Gate) -> None:
+    """First with canaries around the operands: a kernel that writes beside C is told so, where a trapping page would only end it."""
+    for case in _sized(gate, ((12, 20, 9),)):
+        gate.try_part("integer-exact", case, "integers", canaries=True)
 
 
 def _exact(gate: _Gate) -> None:

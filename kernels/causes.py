@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
 from ..configs.dtypes import ELEMENTS
 from . import oracle
-from .fills import decoded, poison
+from .fills import decoded, untouched
 from .operands import Operands
 
 Array = NDArray[Any]
@@ -21,23 +22,24 @@ Array = NDArray[Any]
 def likely_cause(operands: Operands, problem: int, row: int, column: int, want: float) -> str:
     """One phrase for the first wrong element, or empty."""
     case, mix = operands.case, operands.case.mix
-    c = decoded(operands.c_of(problem), mix.c, case.n)
-    got = float(c[row, column])
-    mark = float(np.asarray(poison(mix.c), dtype=np.float64))
-    untouched = np.isnan(c) if np.isnan(mark) else c == mark
-    if case.beta == 0 and untouched[row, column]:
-        return _unwritten(untouched, row, column)
+    c = operands.c_of(problem)
+    got = float(decoded(c[row : row + 1], mix.c, case.n)[0, column])
+    if case.beta == 0:
+        left = untouched(c, mix.c)
+        if left[row, column]:
+            return _unwritten(left, row, column)
     if ELEMENTS[mix.c].kind == "int":
         return _integer_cause(operands, problem, row, column, got, want)
     if not np.isfinite(got):
         return "likely NaN or infinity came from C, which must not be read when beta is 0" if case.beta == 0 else "likely an overflow"
-    return _linear_cause(operands, problem, row, column, got, want) or _precision_cause(operands, got, want)
+    linear = _linear_cause(operands, problem, row, column, got, want)
+    return linear or _tail_cause(operands, problem, row) or _precision_cause(operands, problem, row, column, got, want)
 
 
-def _unwritten(untouched: Array, row: int, column: int) -> str:
-    if untouched.all():
+def _unwritten(left: Array, row: int, column: int) -> str:
+    if left.all():
         return "likely nothing was written: it returned without computing"
-    if untouched[row:, column:].all() or untouched[:, column:].all() or untouched[row:].all():
+    if left[row:, column:].all() or left[:, column:].all() or left[row:].all():
         return "likely the last rows or columns (a tail) are not written"
     return "a part of C is not written"
 
@@ -51,7 +53,8 @@ def _integer_cause(operands: Operands, problem: int, row: int, column: int, got:
     saturated = int(pairs.sum() + (a * b)[len(products) :].sum())
     if got == saturated != want or (abs(got) < abs(want) and np.abs(products.reshape(-1, 2).sum(axis=1)).max(initial=0) > 32767):
         return "likely saturation at 16 bits: pairs of products are added in 16-bit lanes (vpmaddubsw)"
-    return _linear_cause(operands, problem, row, column, got, want) or f"off by {got - want:g} of {case.k} products"
+    linear = _linear_cause(operands, problem, row, column, got, want)
+    return linear or _tail_cause(operands, problem, row) or f"off by {got - want:g} of {case.k} products"
 
 
 def _linear_cause(operands: Operands, problem: int, row: int, column: int, got: float, want: float) -> str:
@@ -68,9 +71,12 @@ def _linear_cause(operands: Operands, problem: int, row: int, column: int, got: 
         "beta is taken as 1": case.alpha * plain + before if case.beta not in (0.0, 1.0) else None,
         "the epilogue is left out": case.alpha * plain + case.beta * before if case.epilogue else None,
     }
-    if row < case.n and column < case.m and row != column and not case.epilogue and not case.beta:
-        other = _plain(operands, problem, column, row)
-        tries["C is transposed: row-major and column-major mixed up"] = None if other is None else case.alpha * other
+    if not case.epilogue and not case.beta:
+        if row < case.n and column < case.m and row != column:
+            other = _plain(operands, problem, column, row)
+            tries["C is transposed: row-major and column-major mixed up"] = None if other is None else case.alpha * other
+        for turned, value in _turned(operands, problem, row, column).items():
+            tries[f"{turned}: as if it were stored the other way round"] = case.alpha * value
     for words, value in tries.items():
         if value is not None and abs(value - got) <= close and abs(value - want) > close:
             return f"likely {words}"
@@ -85,12 +91,56 @@ def _plain(operands: Operands, problem: int, row: int, column: int) -> float | N
     return total if np.isfinite(total) else None
 
 
-def _precision_cause(operands: Operands, got: float, want: float) -> str:
+def _turned(operands: Operands, problem: int, row: int, column: int) -> dict[str, float]:
+    """Sums of products with A, with B, or with both read transposed, where those elements exist."""
+    case, mix = operands.case, operands.case.mix
+    if mix.packed or mix.scaled or operands.fill == "full-range":
+        return {}
+    a = oracle.rows_of_a(operands, problem, np.array([row]))[0].astype(np.float64)
+    b = oracle.columns_of_b(operands, problem, np.array([column]))[0].astype(np.float64)
+    stored_a, stored_b = operands.a_of(problem), operands.b_of(problem)
+    across_a = stored_a[:, row] if case.layout[0] == "n" and row < case.k else stored_a[row] if row < case.k else a[:0]
+    across_b = stored_b[column] if case.layout[1] == "n" and column < case.k else stored_b[:, column] if column < case.k else b[:0]
+    sums = {}
+    if len(across_a) >= case.k:
+        sums["A is transposed"] = float((across_a[: case.k].astype(np.float64) * b).sum())
+    if len(across_b) >= case.k:
+        sums["B is transposed"] = float((a * across_b[: case.k].astype(np.float64)).sum())
+    if len(sums) == 2:
+        sums["A and B are transposed"] = float((across_a[: case.k].astype(np.float64) * across_b[: case.k].astype(np.float64)).sum())
+    return {words: value for words, value in sums.items() if np.isfinite(value)}
+
+
+def _tail_cause(operands: Operands, problem: int, row: int) -> str:
+    """Only a few elements of the row are wrong: which."""
+    case, mix = operands.case, operands.case.mix
+    if case.n < 4:
+        return ""
+    before = operands.c_before()[operands.order_c(problem)] if case.beta else None
+    reference = oracle.expected(operands, problem, np.array([row]), np.arange(case.n), before)
+    want = oracle.wrapped(reference.values) if mix.acc == "s32" else reference.values
+    got = decoded(operands.c_of(problem)[row : row + 1], mix.c, case.n)
+    wrong = np.flatnonzero(~(np.abs(got - want) <= oracle.bound(case, reference))[0])
+    if not 0 < len(wrong) <= case.n // 2:
+        return ""
+    if len(wrong) == case.n - wrong[0]:
+        return f"likely the last columns (a tail): the row is right up to column {wrong[0] - 1}"
+    return f"{len(wrong)} of the row's {case.n} elements are wrong"
+
+
+def _precision_cause(operands: Operands, problem: int, row: int, column: int, got: float, want: float) -> str:
     """Close, but not close enough: which type would have made such an error."""
-    scale = max(abs(want), 1e-30)
-    relative = abs(got - want) / scale
-    narrower = {"f64": ("f32", "f16"), "f32": ("f16", "bf16")}.get(operands.case.mix.acc, ())
+    case = operands.case
+    a = oracle.rows_of_a(operands, problem, np.array([row]))[0].astype(np.float64)
+    b = oracle.columns_of_b(operands, problem, np.array([column]))[0].astype(np.float64)
+    weight = float(np.abs(a * b).sum()) * abs(case.alpha)
+    narrower = {"f64": ("f32", "f16", "bf16"), "f32": ("f16", "bf16")}.get(case.mix.acc, ())
+    for name in narrower if case.beta == 0 and not case.epilogue else ():
+        kind = np.dtype(getattr(ml_dtypes, ELEMENTS[name].numpy, None) or ELEMENTS[name].numpy)
+        rounded = case.alpha * float((a.astype(kind).astype(np.float64) * b.astype(kind).astype(np.float64)).sum())
+        if abs(rounded - got) < 0.02 * abs(got - want) and abs(got - want) > 1e-12 * weight:
+            return f"likely A and B are rounded to {name} before they are multiplied (a fast mode)"
     for name in narrower:
-        if relative <= 64 * ELEMENTS[name].unit_roundoff:
+        if abs(got - want) <= 4 * ELEMENTS[name].unit_roundoff * weight:
             return f"likely sums in {name}: the error is that of its {ELEMENTS[name].digits} digits"
     return ""

@@ -26,7 +26,8 @@ Bytes = NDArray[np.uint8]
 CANARY = 0xC9
 _PAGE = mmap.PAGESIZE
 _GROWTH_BYTES = 1 << 20  # what allocators take and keep without leaking
-_GROWTH_PER_CALL = 256
+_LEAST_CPU_S = 0.02
+_OTHERS_SHARE = 0.2
 
 
 def _protect(address: int, length: int) -> bool:
@@ -70,12 +71,15 @@ class Guarded:
 
 @dataclass(frozen=True, slots=True)
 class ProcessState:
-    """What the system says of a process: threads, resident bytes, CPU seconds used, wall seconds. None where it does not say."""
+    """What the system says of a process: threads, resident bytes, CPU seconds of all threads and of the calling one, wall seconds, and
+    processes that it started and that still run. None where it does not say."""
 
     threads: int | None
     resident_bytes: int | None
     cpu_s: float
     wall_s: float
+    caller_cpu_s: float | None = None
+    children: int | None = None
 
 
 def process_state(root: Path = Path("/")) -> ProcessState:
@@ -88,22 +92,36 @@ def process_state(root: Path = Path("/")) -> ProcessState:
         resident: int | None = int((root / "proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE
     except (OSError, ValueError, IndexError):
         resident = None
-    return ProcessState(threads, resident, time.process_time(), time.perf_counter())
+    try:  # Linux tells them by the thread that started them
+        lists = [(task / "children").read_text(encoding="ascii") for task in (root / "proc/self/task").iterdir()]
+        children: int | None = sum(len(text.split()) for text in lists)
+    except OSError:
+        children = None
+    return ProcessState(threads, resident, time.process_time(), time.perf_counter(), time.thread_time(), children)
 
 
 def findings(before: ProcessState, after: ProcessState, asked_threads: int, calls: int) -> list[str]:
-    """Sentences about what a kernel did that it was not asked for: threads of its own, CPU time of several, memory that grows."""
+    """Sentences about what a kernel did that it was not asked for: threads and processes of its own, CPU time of several, memory that grows.
+
+    Threads that were there before are told by the CPU time that is not the caller's: pinned to one CPU, and stopped between turns, they
+    never keep more than one CPU busy by the wall clock.
+    """
     said = []
     wall_s, cpu_s = after.wall_s - before.wall_s, after.cpu_s - before.cpu_s
     started = 0 if before.threads is None or after.threads is None else after.threads - before.threads
     busy = cpu_s / wall_s if wall_s > 0.02 else 0.0
     if asked_threads == 1 and started > 0:
         said.append(f"it started {started} thread{'s' if started > 1 else ''} where one thread was asked for")
-    if busy > asked_threads + 0.5:
+    if after.children:
+        said.append(f"it runs {after.children} process{'es' if after.children > 1 else ''} of its own")
+    others_s = 0.0 if before.caller_cpu_s is None or after.caller_cpu_s is None else cpu_s - (after.caller_cpu_s - before.caller_cpu_s)
+    if asked_threads == 1 and cpu_s > _LEAST_CPU_S and others_s > _OTHERS_SHARE * cpu_s:
+        said.append(f"threads of its own used {100 * others_s / cpu_s:.0f} % of the CPU time where one thread was asked for")
+    elif busy > asked_threads + 0.5:
         said.append(f"it kept {busy:.1f} CPUs busy where {asked_threads} {'was' if asked_threads == 1 else 'were'} asked for")
     if before.resident_bytes is not None and after.resident_bytes is not None and calls > 0:
         grown = after.resident_bytes - before.resident_bytes
-        if grown > max(_GROWTH_BYTES, _GROWTH_PER_CALL * calls):
+        if grown > _GROWTH_BYTES:
             said.append(f"memory grew by {size_words(grown)} over {calls} calls")
     return said
 

@@ -51,7 +51,8 @@ enum manner {
 };
 
 static const enum manner manner = MANNER;
-static long calls;
+static volatile long calls;
+static void *volatile lost;
 static int copies = 1; /* what was asked for with openblas_set_num_threads */
 
 static void *spin(void *unused) {
@@ -103,10 +104,12 @@ static void misbehave(void) {
             spin(NULL);
         break;
     case leaks:
-        memset(malloc(2048), 1, 2048);
+        lost = malloc(4096);
+        memset(lost, 1, 4096);
         break;
     case leaks_a_little:
-        memset(malloc(64), 1, 64);
+        lost = malloc(256);
+        memset(lost, 1, 256);
         break;
     case prints:
         if (calls < 100)
@@ -117,10 +120,10 @@ static void misbehave(void) {
     }
 }
 
-static float low_half(float value) { /* the upper 16 bits of an f32: a bfloat16, cut off */
+static float bfloat(float value) { /* rounded to the upper 16 bits of an f32 */
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
-    bits &= 0xffff0000u;
+    bits = (bits + 0x7fffu + (bits >> 16 & 1)) & 0xffff0000u;
     memcpy(&value, &bits, sizeof bits);
     return value;
 }
@@ -136,7 +139,7 @@ static float low_half(float value) { /* the upper 16 bits of an f32: a bfloat16,
         for (long p = 0; p < k; p++) {                                                                                                     \
             REAL x = AT_A(i, p), y = AT_B(p, j);                                                                                           \
             if (manner == rounds_operands)                                                                                                 \
-                x = low_half((float)x), y = low_half((float)y);                                                                            \
+                x = bfloat((float)x), y = bfloat((float)y);                                                                            \
             total += x * y;                                                                                                                \
             narrow = (NARROW)(narrow + (NARROW)(x * y));                                                                                   \
         }                                                                                                                                  \
