@@ -76,7 +76,7 @@ def sweep(state: State, /, **words: Any) -> int:
     if words["resume"] is not None:
         _refuse_with_resume(words)
         return _resume(words["resume"], settings, words, exports, fail_on)
-    from .sweep_request import planned
+    from .sweep_request import check_given, planned
 
     request = _request(words, settings)
     plan, absent = planned(request)
@@ -84,6 +84,7 @@ def sweep(state: State, /, **words: Any) -> int:
         _tell(plan, absent, settings, words["as_json"])
         return Exit.OK
     _nothing_to_do(plan)
+    check_given(plan)
     store.check_writable(store.results_dir(settings))
     if not words["as_json"]:
         _say_plan(plan, absent, settings)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ..kernels.entrants import Absent
 
 
+_OPEN_S = 60.0
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What was asked for. Empty and None mean: as the preset has it."""
@@ -121,6 +124,26 @@ def _nobody(absent: Sequence[Absent]) -> UsageError:
     """Everything that was asked for is known, and nothing of it is here."""
     reasons = "; ".join(f"{a.title} is {a.reason}" if a.reason == "not installed" else f"{a.title}: {a.reason}" for a in absent)
     return UsageError(f"no kernel takes part: {reasons}", "; ".join(dict.fromkeys(a.bring for a in absent if a.bring)))
+
+
+def check_given(plan: SweepPlan) -> None:
+    """Open the libraries that were given by path; UsageError for one that cannot be used, before anything is timed.
+
+    One that ends its process passes here: that is a finding, and costs its rows.
+    """
+    from ..configs.codec import encode
+    from ..kernels.host import Host
+    from ..kernels.measure.affinity import allowed_cpus
+    from ..kernels.measure.worker import Worker, WorkerError
+
+    host = encode(Host.of(None, allowed_cpus()))
+    for entrant in {e.path: e for e in plan.entrants if e.kernel.endswith("@given")}.values():
+        try:
+            with Worker() as worker:
+                worker.call("mmbench.kernels.session:open_kernel", {"entrant": encode(entrant), "host": host}, _OPEN_S)
+        except WorkerError as error:
+            if not error.died:
+                raise UsageError(f"--library {entrant.library}: {error.message}", error.hint) from None
 
 
 def check_same_kernels(found: Sweep) -> None:

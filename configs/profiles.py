@@ -126,7 +126,10 @@ def load_profile(word: str) -> Profile:
         return _shipped(word)
     if word.endswith(".toml") or "/" in word or "\\" in word:
         return read_profile(Path(word))
-    raise UsageError(f"there is no preset '{word}'", near(word, profile_names()) + "; a file of your own is named by its path, ./mine.toml")
+    raise UsageError(
+        f"there is no preset '{word}'",
+        near(word, profile_names(), "see `mmbench list presets`") + " (a file of your own is named by its path, ./mine.toml)",
+    )
 
 
 @functools.cache

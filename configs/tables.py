@@ -15,7 +15,7 @@ _MOST_BYTES = 1 << 20  # of a file that a person writes; a device such as /dev/z
 
 def near(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """A hint for a word that is not known: its nearest neighbours, else `otherwise`, else all words."""
-    words = list(known)
+    words = list(dict.fromkeys(known))
     found = difflib.get_close_matches(word, words, n=2, cutoff=0.6)
     return f"did you mean {' or '.join(found)}?" if found else otherwise or "known: " + ", ".join(words)
 

@@ -34,7 +34,7 @@ def three_figures(value: float) -> str:
 
 def size_words(size_bytes: float) -> str:
     """Bytes as a binary size: `48 KiB`, `1.25 MiB`; whole numbers stay whole."""
-    for factor, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
+    for factor, name in ((1024**5, "PiB"), (1024**4, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
         if abs(size_bytes) >= factor:
             return f"{_short(size_bytes / factor)} {name}"
     return f"{_short(size_bytes)} B"

@@ -67,7 +67,19 @@ def prove(prepare: Prepare, case: Case, *, thorough: bool = False, tell: Callabl
     `tell` hears of each product before it is computed: what was said last is what a process died of.
     """
     gate = _Gate(prepare, replace(case, lda=0, ldb=0, ldc=0, temperature="hot"), tell)
-    for part in (_canaries, _exact, _normal, _full_range, _front, _special, _scalars, _gaps, _nothing, _twice, *((_tails,) if thorough else ())):
+    for part in (
+        _canaries,
+        _exact,
+        _normal,
+        _full_range,
+        _front,
+        _special,
+        _scalars,
+        _gaps,
+        _nothing,
+        _twice,
+        *((_tails,) if thorough else ()),
+    ):
         part(gate)
         if not gate.check.passed:
             return gate.check

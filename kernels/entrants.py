@@ -7,7 +7,6 @@ Nothing is loaded here.
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import platform
 import sys
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 
 from ..configs.errors import MmbenchError, UsageError
 from ..configs.plan import Entrant
+from ..configs.tables import near
 from . import registry
 from .vendor import library as vendor
 from .vendor.library import Found, Library
@@ -153,9 +153,7 @@ def _chosen(
         copies = ", ".join(o.entrant.kernel for o in offers[named])
         raise UsageError(f"there is no '{word}' on this machine", f"of {named} there are: {copies}")
     known = [*(e.kernel for e in own), *offers, *absent, *(e.kernel for e in everyone)]
-    near = difflib.get_close_matches(word, known, n=2, cutoff=0.6)
-    hint = f"did you mean {' or '.join(near)}?" if near else "see `mmbench list kernels` and `mmbench list vendors`"
-    raise UsageError(f"there is no kernel or library '{word}'", hint)
+    raise UsageError(f"there is no kernel or library '{word}'", near(word, known, "see `mmbench list kernels` and `mmbench list vendors`"))
 
 
 def _fitting(

@@ -104,7 +104,8 @@ class Operands:
         strides = (step_bytes, row_bytes, unit.itemsize)
         view: Array = np.ndarray((problems, rows, used_bytes // unit.itemsize), dtype=unit, buffer=memory, strides=strides)
         step = 0 if problems == 1 and self.case.batch > 1 else rows * ld
-        self._operands[name] = _Operand(name, element, view, memory, owner, address, order, step, ld != columns and rows > 1)
+        gap = ld != columns and columns > 0 and problems * rows > 1
+        self._operands[name] = _Operand(name, element, view, memory, owner, address, order, step, gap)
 
     def _place(self, name: str, problem: int) -> int:
         operand = self._operands[name]

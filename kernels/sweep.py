@@ -77,6 +77,7 @@ class _Entry:
     crashes: int = 0
     samples: dict[str, list[Any]] = field(default_factory=dict)
     answer: dict[str, Any] = field(default_factory=dict)
+    died: bool = False  # while it was opened
     step: str = ""  # of the gate, that it was in when it was heard of last
 
     @property
@@ -190,6 +191,7 @@ def _open(sweep: _Sweep, entry: _Entry) -> Opened:
     except WorkerError as error:
         problem = f"{error.message} ({error.hint})" if error.hint else error.message
         entry.opened = Opened(entry.entrant.kernel, entry.entrant.version, start_s=time.monotonic() - began, problem=problem)
+        entry.died = error.died
     return entry.opened
 
 
@@ -281,12 +283,16 @@ def _can_ask(sweep: _Sweep, cell: Cell, entry: _Entry) -> bool:
     if entry.crashes >= _CRASHES_LEFT_OUT:
         _write(sweep, cell, entry, Status.CRASHED, reason=f"left out: it failed in {entry.crashes} cells in a row")
         return False
-    if entry.opened is None or entry.opened.problem or not entry.worker.alive:
-        opened = _open(sweep, entry)
-        if opened.problem:
-            _failed(sweep, cell, entry, WorkerError(opened.problem))
-            return False
-    return True
+    if entry.worker.alive and entry.opened is not None and not entry.opened.problem:
+        return True
+    opened = entry.opened if entry.opened and entry.opened.problem and not entry.died else _open(sweep, entry)
+    if not opened.problem:
+        return True
+    if entry.died:
+        _failed(sweep, cell, entry, WorkerError(opened.problem))
+    else:
+        _write(sweep, cell, entry, Status.SKIPPED, reason=opened.problem)
+    return False
 
 
 def _prepare(sweep: _Sweep, cell: Cell, entry: _Entry, place: int) -> None:

@@ -31,7 +31,11 @@ Progress = Callable[[float, str], None]
 
 
 class WorkerError(MmbenchError):
-    """A measurement that ended without a result; `message` says how."""
+    """A measurement that ended without a result; `message` says how. `died`: its process did, or was ended because it hung."""
+
+    def __init__(self, message: str, hint: str = "", *, died: bool = False) -> None:
+        super().__init__(message, hint)
+        self.died = died
 
 
 class Worker:
@@ -65,16 +69,16 @@ class Worker:
             process.stdin.write(request.encode() + b"\n")
             process.stdin.flush()
         except OSError:
-            raise WorkerError(self._epitaph()) from None
+            raise WorkerError(self._epitaph(), died=True) from None
         deadline = time.monotonic() + timeout_s
         while True:
             try:
                 line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 self.stop()
-                raise WorkerError(f"no answer within {timeout_s:.0f} s: ended") from None
+                raise WorkerError(f"no answer within {timeout_s:.0f} s: ended", died=True) from None
             if line is None or not line.endswith(b"\n"):  # the end, or what a killed process had written of its answer
-                raise WorkerError(self._epitaph())
+                raise WorkerError(self._epitaph(), died=True)
             answer = json.loads(line)
             if "progress" in answer:
                 if progress is not None:

@@ -32,7 +32,14 @@ def test_three_figures_lose_less_than_a_half_percent(value: float) -> None:
     ("size", "words"),
     [
         *((0, "0 B"), (1, "1 B"), (1023, "1023 B"), (1024, "1 KiB"), (48 * 1024, "48 KiB"), (1.25 * 2**20, "1.25 MiB")),
-        *((2**30, "1 GiB"), (33 * 2**20, "33 MiB"), (1.375 * 2**20, "1.38 MiB"), (2**45, "32768 GiB"), (1500, "1.46 KiB")),
+        *(
+            (2**30, "1 GiB"),
+            (33 * 2**20, "33 MiB"),
+            (1.375 * 2**20, "1.38 MiB"),
+            (2**45, "32 TiB"),
+            (3 * 2**50, "3 PiB"),
+            (1500, "1.46 KiB"),
+        ),
     ],
 )
 def test_size_words(size: float, words: str) -> None:

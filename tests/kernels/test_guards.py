@@ -111,7 +111,7 @@ def after(**changes: float) -> ProcessState:
         (after(children=1), 4, "runs 1 process of its own"),
         (after(children=2), 1, "runs 2 processes of its own"),
         (after(resident_bytes=1 << 20), 1, ""),
-        (after(resident_bytes=3 << 20), 1, "memory grew by 3.00 MiB over 500 calls"),
+        (after(resident_bytes=3 << 20), 1, "memory grew by 3 MiB over 500 calls"),
     ],
 )
 def test_what_a_kernel_does_besides_is_said_in_words(state, threads, words):

@@ -192,8 +192,15 @@ def test_damage_seen_after_the_last_sample_makes_the_row_wrong_and_drops_its_tim
 def test_a_library_that_cannot_be_opened_has_a_row_for_each_of_its_cells():
     script = Script(x={"open_kernel": WorkerError("libx.so is for AArch64")})
     _, record = swept(script, SweepPlan(CELLS[:2], entrants("x")))
-    assert [r.status for r in record.rows] == [Status.CRASHED] * 2
+    assert [r.status for r in record.rows] == [Status.SKIPPED] * 2
     assert "AArch64" in record.rows[0].reason
+
+
+def test_a_library_that_ends_its_process_when_it_is_opened_is_a_crash():
+    script = Script(x={"open_kernel": WorkerError("killed by SIGILL", died=True)})
+    _, record = swept(script, SweepPlan(CELLS[:2], entrants("x")))
+    assert [r.status for r in record.rows] == [Status.CRASHED] * 2
+    assert "SIGILL" in record.rows[0].reason
 
 
 def test_skips_of_the_plan_and_rows_that_are_done_are_not_run():
