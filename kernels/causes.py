@@ -64,7 +64,7 @@ def _linear_cause(operands: Operands, problem: int, row: int, column: int, got: 
     if plain is None:
         return ""
     before = float(operands.c_before()[operands.order_c(problem)][row, column].astype(np.float64)) if case.beta else 0.0
-    close = 1e-3 * max(1.0, abs(got))
+    close = 0.05 * abs(got - want) + 2 * ELEMENTS[case.mix.c].unit_roundoff * abs(got)
     tries = {
         "alpha is left out": plain + case.beta * before if case.alpha != 1 else None,
         "beta is left out: C is overwritten": case.alpha * plain if case.beta else None,
@@ -78,7 +78,7 @@ def _linear_cause(operands: Operands, problem: int, row: int, column: int, got: 
         for turned, value in _turned(operands, problem, row, column).items():
             tries[f"{turned}: as if it were stored the other way round"] = case.alpha * value
     for words, value in tries.items():
-        if value is not None and abs(value - got) <= close and abs(value - want) > close:
+        if value is not None and abs(value - got) <= close and abs(value - want) > 2 * close:
             return f"likely {words}"
     return ""
 

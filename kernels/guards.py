@@ -80,6 +80,7 @@ class ProcessState:
     wall_s: float
     caller_cpu_s: float | None = None
     children: int | None = None
+    float_mode: str = ""  # what the calling thread's arithmetic does otherwise than is usual
 
 
 def process_state(root: Path = Path("/")) -> ProcessState:
@@ -97,7 +98,20 @@ def process_state(root: Path = Path("/")) -> ProcessState:
         children: int | None = sum(len(text.split()) for text in lists)
     except OSError:
         children = None
-    return ProcessState(threads, resident, time.process_time(), time.perf_counter(), time.thread_time(), children)
+    return ProcessState(threads, resident, time.process_time(), time.perf_counter(), time.thread_time(), children, float_mode())
+
+
+def float_mode(smallest: float = 5e-324, one: float = 1.0, tiny: float = 2.0**-60) -> str:
+    """Empty, or in words what a library has changed in this thread's arithmetic: it stays so for whatever is computed later.
+
+    Libraries linked with `-ffast-math` do so when they are loaded (crtfastmath.o, GCC before 13). Seen by computing: the arguments are no
+    literals of the sums, which would be computed beforehand.
+    """
+    if smallest * one == 0.0:
+        return "it made this thread take numbers below the smallest normal one for 0, and left it so"
+    if one + tiny != one or one - tiny != one:
+        return "it made this thread round otherwise than to nearest, and left it so"
+    return ""
 
 
 def findings(before: ProcessState, after: ProcessState, asked_threads: int, calls: int) -> list[str]:
@@ -112,6 +126,8 @@ def findings(before: ProcessState, after: ProcessState, asked_threads: int, call
     busy = cpu_s / wall_s if wall_s > 0.02 else 0.0
     if asked_threads == 1 and started > 0:
         said.append(f"it started {started} thread{'s' if started > 1 else ''} where one thread was asked for")
+    if after.float_mode:
+        said.append(after.float_mode)
     if after.children:
         said.append(f"it runs {after.children} process{'es' if after.children > 1 else ''} of its own")
     others_s = 0.0 if before.caller_cpu_s is None or after.caller_cpu_s is None else cpu_s - (after.caller_cpu_s - before.caller_cpu_s)

@@ -168,13 +168,11 @@ def _freivalds(operands: Operands, problem: int, before: Array | None, seed: int
     c = operands.c_of(problem)
     everything = np.arange(case.m)
     found = decoded(c, mix.c, case.n)
+    bad = np.zeros(0, dtype=np.int64)
     if found.dtype != np.int64:
-        bad = np.flatnonzero(~np.isfinite(found).all(axis=1))
-        if bad.size:
-            return int(bad[0])
-        bad = np.flatnonzero((found != np.rint(found)).any(axis=1))
-        if bad.size:
-            return int(bad[0])
+        bad = np.flatnonzero(~((np.abs(found) < 2.0**62) & (found == np.rint(found))).all(axis=1))  # NaN is bad too
+        if bad.size:  # no integer at all: but an earlier row may be wrong by another integer
+            found[bad] = 0.0
         found = found.astype(np.int64)
     with np.errstate(over="ignore"):
         left = found @ t
@@ -191,6 +189,8 @@ def _freivalds(operands: Operands, problem: int, before: Array | None, seed: int
         difference = (left - right).astype(np.uint64)
     if mix.acc == "s32":  # each sum is only known modulo 2^32
         difference &= np.uint64(0xFFFFFFFF)
+    if bad.size:
+        difference[bad] = 1
     wrong = np.flatnonzero(difference)
     return int(wrong[0]) if wrong.size else -1
 

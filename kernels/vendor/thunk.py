@@ -16,16 +16,23 @@ _POINTERS = {"a": (Slot.A, Slot.STEP_A, Slot.LIST_A), "b": (Slot.B, Slot.STEP_B,
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """The word at an index of the table, which may hold addresses of constants beside those of functions."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class Arg:
     """One argument of a C call: LLVM's type, and where its value comes from.
 
-    `source` is a Slot, a constant, "arguments" (the block itself), or one of "a", "b", "c": the operand of the problem at hand (with
-    `loop`), of `element_bytes` (may be 0.5). A slot that holds a double (ALPHA, BETA) becomes a `float` or an integer where `type` asks
-    for it. `attribute` is such as `zeroext`, which small integers need.
+    `source` is a Slot, a word that the table holds, a constant, "arguments" (the block itself), or one of "a", "b", "c": the operand of the
+    problem at hand (with `loop`), of `element_bytes` (may be 0.5). A slot that holds a double (ALPHA, BETA) becomes a `float` or an integer
+    where `type` asks for it. `attribute` is such as `zeroext`, which small integers need.
     """
 
     type: str
-    source: Slot | int | float | str
+    source: Slot | Held | int | float | str
     attribute: str = ""
     element_bytes: float = 0.0
 
@@ -70,6 +77,9 @@ def _value(value: str, arg: Arg, lines: list[str], *, loop: bool, pointers: bool
         return "%arguments"
     if isinstance(arg.source, str):
         lines += _operand(value, arg, loop=loop, pointers=pointers)
+        return value
+    if isinstance(arg.source, Held):
+        lines.append(ir.slot(value, arg.source.index, arg.type, "%table"))
         return value
     if isinstance(arg.source, Slot):
         lines += _from_slot(value, arg.type, arg.source)

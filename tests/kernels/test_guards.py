@@ -110,6 +110,7 @@ def after(**changes: float) -> ProcessState:
         (after(wall_s=1.0, cpu_s=3.7, caller_cpu_s=1.0), 2, "kept 3.7 CPUs busy where 2 were asked for"),
         (after(children=1), 4, "runs 1 process of its own"),
         (after(children=2), 1, "runs 2 processes of its own"),
+        (replace(STILL, float_mode="it rounds oddly"), 1, "it rounds oddly"),
         (after(resident_bytes=1 << 20), 1, ""),
         (after(resident_bytes=3 << 20), 1, "memory grew by 3 MiB over 500 calls"),
     ],
@@ -118,6 +119,12 @@ def test_what_a_kernel_does_besides_is_said_in_words(state, threads, words):
     said = findings(STILL, state, threads, 500)
     assert len(said) == bool(words)
     assert words in " ".join(said)
+
+
+def test_arithmetic_is_as_usual_here():
+    assert guards.float_mode() == ""
+    assert "for 0" in guards.float_mode(smallest=0.0)
+    assert "to nearest" in guards.float_mode(tiny=2.0**-40)
 
 
 def test_nothing_is_said_of_what_is_not_known():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -226,9 +225,6 @@ def test_sums_wrap_as_32_bits_do(value):
     assert oracle.wrapped(np.array([value]))[0] == (value + 2**31) % 2**32 - 2**31
 
 
-NARROW = {"f16": np.float16, "bf16": ml_dtypes.bfloat16}
-
-
 @pytest.mark.parametrize("k", [16, 64, 256, 1024, 8192])
 @pytest.mark.parametrize("dtype", ["f32", "bf16", "f16f16", "e4m3", "f64"])
 def test_the_bound_lets_plain_sums_pass_and_stops_narrower_ones(dtype, k):
@@ -247,8 +243,9 @@ def test_the_bound_lets_plain_sums_pass_and_stops_narrower_ones(dtype, k):
         return total.astype(fills.storage(case.mix.c)).astype(np.float64)
 
     own, narrow = (np.float64, np.float32) if dtype == "f64" else (np.float32, np.float16)
-    assert (np.abs(summed(own) - reference.values) <= 0.8 * allowed).all()
-    if case.mix.c not in ("f16", "bf16") or k >= 64:
+    rounds = case.mix.c in ("f16", "bf16")  # then the last rounding alone may take all but a hundredth of the bound
+    assert (np.abs(summed(own) - reference.values) <= (1.0 if rounds else 0.8) * allowed).all()
+    if not rounds or k >= 64:
         assert not (np.abs(summed(narrow) - reference.values) <= allowed).all()
 
 

@@ -38,6 +38,6 @@ def _compiled(target: Path, source: str, options: list[str]) -> Path:
     gcc = compiler()
     assert gcc is not None
     if not target.exists():
-        command = [gcc, "-O1", "-shared", "-fPIC", "-pthread", *options, "-o", str(target), str(HERE / source)]
+        command = [gcc, "-O1", "-shared", "-fPIC", "-pthread", *options, "-o", str(target), str(HERE / source), "-lm"]
         subprocess.run(command, check=True, capture_output=True, text=True)
     return target

@@ -2,7 +2,7 @@
  *
  * build.py compiles it once for each manner, with -DMANNER=... One source, so that the faulty libraries differ in their fault only.
  */
-#include <math.h>
+#include <fenv.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -48,6 +48,8 @@ enum manner {
     leaks,
     leaks_a_little,
     prints,
+    flushes_denormals,
+    rounds_down,
 };
 
 static const enum manner manner = MANNER;
@@ -60,6 +62,16 @@ static void *spin(void *unused) {
     for (volatile long i = 0;; i++) {
     }
     return NULL;
+}
+
+static void flush_denormals(void) { /* as crtfastmath.o does for whoever links with -ffast-math */
+#if defined(__x86_64__)
+    __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | 0x8040);
+#elif defined(__aarch64__)
+    uint64_t word;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(word));
+    __asm__ volatile("msr fpcr, %0" : : "r"(word | 1 << 24));
+#endif
 }
 
 /* Faults that need no arithmetic; those that end the process do so here. */
@@ -114,6 +126,12 @@ static void misbehave(void) {
     case prints:
         if (calls < 100)
             printf("{\"result\": \"a library may print what it likes\"}\n"), fflush(stdout);
+        break;
+    case flushes_denormals:
+        flush_denormals();
+        break;
+    case rounds_down:
+        fesetround(FE_DOWNWARD);
         break;
     default:
         break;
