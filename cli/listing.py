@@ -113,6 +113,7 @@ def _of_package(entrant: Entrant) -> str:
 
 def _vendors(_results: Path) -> Rows:
     from ..kernels.entrants import copies_of
+    from ..kernels.vendor.files import size_of
     from ..kernels.vendor.library import libraries
 
     rows: Rows = []
@@ -121,22 +122,14 @@ def _vendors(_results: Path) -> Rows:
         about: dict[str, Any] = {"title": library.title, "kind": library.kind, "licence": library.licence, "bring": library.bring}
         about["platforms"] = list(library.platforms)
         for found in copies:
-            files, size_bytes = _on_disk(found.path)
+            files = list(library.files(found))
             row = {"name": found.spec, "state": "found", "version": found.package_version, "path": found.path, **about}
-            rows.append({**row, "where": found.path or "imported from Python", "size_bytes": size_bytes, "files": files})
+            rows.append({**row, "where": found.path or "imported from Python", "size_bytes": size_of(files), "files": files})
         if not copies:
-            here = why == "not installed" and library.bring
-            rows.append({"name": library.name, "state": "absent", "reason": why, **about})
-            rows[-1]["where"] = f"{why}; to bring it: {library.bring}" if here else why
+            bring = f"to bring it: {library.bring}" if why == "not installed" else f"there: {library.bring}"
+            row = {"name": library.name, "state": "absent", "reason": why, **about}
+            rows.append({**row, "where": f"{why}; {bring}" if library.bring else why})
     return rows
-
-
-def _on_disk(path: str) -> tuple[list[str], int]:
-    """A library's file and all that it needs (`needed_files`), and their size; what it loads by itself is known once it runs."""
-    from ..kernels.vendor.files import needed_files
-
-    files = list(needed_files(path)) if path else []
-    return files, sum(Path(f).stat().st_size for f in files)
 
 
 def _shapes(_results: Path) -> Rows:

@@ -115,7 +115,7 @@ def float_mode(smallest: float = 5e-324, one: float = 1.0, tiny: float = 2.0**-6
 
 
 def findings(before: ProcessState, after: ProcessState, asked_threads: int, calls: int) -> list[str]:
-    """Sentences about what a kernel did that it was not asked for: threads and processes of its own, CPU time of several, memory that grows.
+    """Sentences about what a kernel did that it was not asked for: threads and processes of its own, CPU time, memory that grows.
 
     Threads that were there before are told by the CPU time that is not the caller's: pinned to one CPU, and stopped between turns, they
     never keep more than one CPU busy by the wall clock.

@@ -19,6 +19,7 @@ from ...configs.cases import Case
 from ...configs.errors import UsageError
 from ..host import Host
 from ..registry import Prepared
+from .files import needed_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,10 @@ class Library(ABC):
     @abstractmethod
     def find(self) -> Sequence[Found]:
         """Every copy on this machine, the newest first; loads nothing."""
+
+    def files(self, found: Found) -> tuple[str, ...]:
+        """What a copy takes on disk, the library first: as far as can be read from the files, or is known of the library."""
+        return needed_files(found.path) if found.path else ()
 
     @abstractmethod
     def serves(self, case: Case) -> str:

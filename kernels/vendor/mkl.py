@@ -63,6 +63,14 @@ class Mkl(Cblas):
         wheels = [("mkl", f"@lib/{name}") for name in ("libmkl_rt.so*", "libmkl_rt.*.dylib", "mkl_rt.*.dll")]
         return copies([*in_packages(self.name, wheels), *on_system(self.name, ("libmkl_rt.so",))])
 
+    def files(self, found: Found) -> tuple[str, ...]:
+        """libmkl_rt names nothing that it loads: an interface, a threading layer, the core, and kernels for every chip."""
+        folder = Path(found.path).parent
+        parts = ("core", "intel_lp64", "intel_ilp64", "intel_thread", "def", "mc*", "avx*")
+        more = [path for part in parts for path in sorted(folder.glob(f"libmkl_{part}.so*"))]
+        more += [path for path in (folder / "libiomp5.so",) if path.is_file()]
+        return (*super().files(found), *dict.fromkeys(str(path.resolve()) for path in more))
+
     def serves(self, case: Case) -> str:
         """As CBLAS; bytes only unsigned by signed."""
         if case.dtype == "s8":

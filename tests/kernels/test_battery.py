@@ -136,7 +136,9 @@ def test_the_class_of_the_case_is_what_is_proven():
 
     given = case_of("bf16", layout="tn", batch=3, batch_kind="pointers", epilogue="bias+gelu", threads=2, lda=64, temperature="cold")
     assert prove(kernel(note), given).passed
-    assert {(c.dtype, c.layout, c.batch, c.batch_kind, c.epilogue, c.threads) for c in seen} == {("bf16", "tn", 3, "pointers", "bias+gelu", 2)}
+    assert {(c.dtype, c.layout, c.batch, c.batch_kind, c.epilogue, c.threads) for c in seen} == {
+        ("bf16", "tn", 3, "pointers", "bias+gelu", 2)
+    }
     assert {c.temperature for c in seen} == {"hot"}
     assert 0 in {c.lda for c in seen}
     assert 64 not in {c.lda for c in seen}

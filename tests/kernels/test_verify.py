@@ -77,7 +77,9 @@ def test_no_single_error_of_a_32_bit_sum_gets_lost(row, column, error, seed):
 
 
 @settings(max_examples=40)
-@given(places=st.sets(st.tuples(st.integers(0, 11), st.integers(0, 13)), min_size=2, max_size=20), size=st.sampled_from([1.0, -3.0, 0.5, 1e30]))
+@given(
+    places=st.sets(st.tuples(st.integers(0, 11), st.integers(0, 13)), min_size=2, max_size=20), size=st.sampled_from([1.0, -3.0, 0.5, 1e30])
+)
 def test_the_first_of_several_wrong_elements_is_told(places, size):
     def fault(_operands, results):
         for number, (row, column) in enumerate(sorted(places)):

@@ -1,0 +1,54 @@
+"""Call Apple's Accelerate: CBLAS, with the matrix units that no other library may use on these chips.
+
+It has two interfaces: the old one (CBLAS of LAPACK 3.2) and, since macOS 13.3, one of LAPACK 3.9 with 32-bit or 64-bit integers whose
+symbols end in `$NEWLAPACK` and `$NEWLAPACK$ILP64`; the newest is taken. Threads are all or one (`BLASSetThreading`, macOS 15), elsewhere
+`VECLIB_MAXIMUM_THREADS` before it is loaded. BNNS, which multiplies f16, bf16 and bytes, is not called: its descriptors could not be tried
+for want of such a machine, and a call that was never run is worth nothing. Written from Apple's headers; the gate judges it where it is.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from .cblas import Cblas
+from .files import has
+from .library import Found
+
+_PATH = "/System/Library/Frameworks/Accelerate.framework/Accelerate"
+
+
+class Accelerate(Cblas):
+    """Apple's Accelerate framework."""
+
+    name = "accelerate"
+    title = "Apple Accelerate"
+    licence = "part of macOS"
+    bring = ""
+    platforms = ("macos",)
+    prefixes = ("VECLIB_",)
+    source = "https://developer.apple.com/documentation/accelerate/blas"
+    spellings: ClassVar[Sequence[tuple[str, int]]] = (("cblas_{}$NEWLAPACK$ILP64", 64), ("cblas_{}$NEWLAPACK", 32), ("cblas_{}", 32))
+
+    def find(self) -> Sequence[Found]:
+        """Every macOS has it; its file lies in the loader's shared cache, not in the folder."""
+        if sys.platform != "darwin" or not Path(_PATH).parent.exists():
+            return []
+        return [Found(self.name, "macos", _PATH, platform.mac_ver()[0])]
+
+    def describe(self) -> tuple[str, str, str]:
+        """It has no version of its own: that of the system."""
+        return f"macOS {platform.mac_ver()[0]}", "", "its own"
+
+    def set_threads(self, count: int) -> str:
+        """One or all."""
+        if not has(self.handle, "BLASSetThreading"):
+            return "" if count > 1 else "this macOS gives no way to hold Accelerate to one thread"
+        self.handle.BLASSetThreading(1 if count == 1 else 0)  # BLAS_THREADING_SINGLE_THREADED, _MULTI_THREADED
+        return "" if count == 1 else "Accelerate takes one thread or as many as it likes"
+
+
+LIBRARY = Accelerate()
