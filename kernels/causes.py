@@ -75,8 +75,8 @@ def _linear_cause(operands: Operands, problem: int, row: int, column: int, got: 
         if row < case.n and column < case.m and row != column:
             other = _plain(operands, problem, column, row)
             tries["C is transposed: row-major and column-major mixed up"] = None if other is None else case.alpha * other
-        for turned, value in _turned(operands, problem, row, column).items():
-            tries[f"{turned}: as if it were stored the other way round"] = case.alpha * value
+        for turned, total in _turned(operands, problem, row, column).items():
+            tries[f"{turned}: as if it were stored the other way round"] = case.alpha * total
     for words, value in tries.items():
         if value is not None and abs(value - got) <= close and abs(value - want) > 2 * close:
             return f"likely {words}"

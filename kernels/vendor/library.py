@@ -19,7 +19,6 @@ from ...configs.cases import Case
 from ...configs.errors import UsageError
 from ..host import Host
 from ..registry import Prepared
-from .files import needed_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +79,8 @@ class Library(ABC):
 
     def files(self, found: Found) -> tuple[str, ...]:
         """What a copy takes on disk, the library first: as far as can be read from the files, or is known of the library."""
+        from .files import needed_files  # which looks for files through `discovery`, which knows `Found`
+
         return needed_files(found.path) if found.path else ()
 
     @abstractmethod

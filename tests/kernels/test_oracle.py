@@ -19,7 +19,7 @@ SCALARS = ((1.0, 0.0), (0.7, 1.3), (0.0, 1.3), (2.0, 1.0))
 
 
 def float_of(code: int, exponent_bits: int, mantissa_bits: int, bias: int, *, top: str) -> Fraction | None:
-    """A float's code by the definition: sign, exponent, mantissa. None for NaN and infinity. `top`: ieee, finite (NaN is all ones), none."""
+    """A float's code by its definition: sign, exponent, mantissa; None for NaN and infinity. `top`: ieee, finite (NaN: all ones), none."""
     sign = -1 if code >> (exponent_bits + mantissa_bits) & 1 else 1
     exponent, mantissa = code >> mantissa_bits & ((1 << exponent_bits) - 1), code & ((1 << mantissa_bits) - 1)
     highest = (1 << exponent_bits) - 1
