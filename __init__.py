@@ -117,6 +117,10 @@ kernels/measure/          Time machine code: clock, stopwatch, sampler, conditio
     worker.py             Run measurements in a process of their own, so that a trap, a hang or a kill costs that measurement only
 
 kernels/vendor/           One file a vendor library: where it lies, what it serves, and how it is called
+    accelerate.py         Call Apple's Accelerate: CBLAS, with the matrix units that no other library may use on these chips
+    aocl.py               Call AMD's AOCL-BLAS: BLIS with AMD's kernels, and its low-precision products (LPGEMM) for bf16 and bytes
+    armpl.py              Call Arm Performance Libraries: CBLAS, and bf16 with single-precision results where the release has it
+    blis.py               Call BLIS
     cblas.py              Call any library that speaks CBLAS
     discovery.py          Find where libraries lie
     environment.py        Find the environment variables that change what a library does
@@ -124,7 +128,9 @@ kernels/vendor/           One file a vendor library: where it lies, what it serv
     framework.py          Meet a framework that only Python can call
     jax_xla.py            JAX: `lax.dot_general` compiled by XLA for the processor, or for the GPU or TPU that it finds
     library.py            Meet a vendor's library: find its files, load one, learn what it is, and make its calls ready
+    mkl.py                Call Intel oneMKL: sgemm and dgemm, their strided batches, and the products of narrow types that it has
     modular_max.py        Modular MAX: a graph with one `ops.matmul`, compiled for the processor and called from Python
+    nvpl.py               Call NVIDIA's BLAS for Arm servers
     openblas.py           OpenBLAS: NumPy's and SciPy's own copies, the wheels scipy-openblas32 and 64, and the system's
     pytorch.py            Call PyTorch
     thunk.py              Emit the code that turns an argument block into a library's own call
