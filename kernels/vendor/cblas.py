@@ -169,12 +169,17 @@ class Cblas(Library):
         """The longest step between the problems of a batch, in elements."""
         return max(case.rows_a[0] * case.stride_a, case.rows_b[0] * case.stride_b, case.m * case.stride_c) if case.batch > 1 else 0
 
-    def thunk(self, case: Case, calls: list[CCall], addresses: list[int], params: dict[str, str], *, loop: bool = True) -> Prepared:
-        """A prepared call of these functions for each problem (once with `loop` False), and of the separate epilogue after all of them."""
+    def thunk(
+        self, case: Case, calls: list[CCall], addresses: list[int], params: dict[str, str], *, loop: bool = True, then: bool | None = None
+    ) -> Prepared:
+        """A prepared call of these functions for each problem (once with `loop` False), and of the separate epilogue after all of them.
+
+        `then`: whether there is such an epilogue; the case's, where that is left open. `addresses` may hold other words than functions.
+        """
         warning = self.set_threads(case.threads)
         pointers = case.batch_kind == "pointers" and case.batch > 1
         text, name, keep = thunk_ir(calls, loop=loop, pointers=pointers, name="product"), "product", list[object]()
-        if case.epilogue:
+        if case.epilogue if then is None else then:
             epilogue, kept = separate_epilogue(case)
             text, name = text + then_ir(len(addresses)), "product_then"
             addresses, params = [*addresses, epilogue], {**params, "epilogue": "a pass of its own"}
