@@ -30,6 +30,7 @@ SRC, SRC_1, DST, WEIGHTS, BIAS, SCALES = 1, 2, 17, 33, 41, 4096
 RELU, GELU_TANH, SWISH, BINARY_ADD = 0x20, 0x2B, 0x2C, 0x1FFF0
 _POST_OP_BASES = (32768, 16384)  # since 3.10 or so, and before
 _QUERY_IMPLEMENTATION, _QUERY_ARGUMENT, _QUERY_DIMENSIONS = 8, 255, 256
+_NOT_IMPLEMENTED = 3
 _STATUS = {
     1: "out of memory",
     2: "invalid arguments",
@@ -102,6 +103,8 @@ class Api:
 
     def _must(self, name: str, *arguments: object) -> None:
         status = int(getattr(self.handle, name)(*arguments))
+        if status == _NOT_IMPLEMENTED:
+            raise NotPossibleError(f"oneDNN {self.version} has no implementation of this on this chip ({self.isa})")
         if status:
             raise NotPossibleError(f"oneDNN: {name} says {_STATUS.get(status, f'status {status}')}")
 
