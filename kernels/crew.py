@@ -1,8 +1,8 @@
 """Keep threads that wait in machine code for their part of a product: no Python, no lock and no system call while they are needed often.
 
-The calling thread does part 0 and starts the others by raising a generation number; they spin on it for about a millisecond, then sleep 50
-microseconds at a time. Each part is a function `part(arguments, state)` of the product's module, with a state record a thread. A crew
-lives as long as its process; its threads are pinned, one a CPU, the calling thread excepted.
+The calling thread does part 0 and starts the others by raising a generation number; they spin on it for about a millisecond, then sleep, 50
+microseconds at first and twice as long each time, up to some milliseconds. Each part is a function `part(arguments, state)` of the product's
+module, with a state record a thread. A crew lives as long as its process; its threads are pinned, one a CPU, the calling thread excepted.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .measure.affinity import pin
 _GENERATION, _DONE, _WORK, _STOP, _USLEEP = 0, 8, 16, 24, 32
 _RECORD = 2  # slots of a product's record before its states: control block, address of `part`
 _SPINS = 20_000
-_NAP_US = 50
+_NAP_US, _LONGEST_NAP_US = 50, 3200
 
 
 def crew_ir(arch: str) -> str:
@@ -69,11 +69,12 @@ def _crew_ir(arch: str) -> str:
 
 def _member_ir(arch: str) -> str:
     w = Writer("member", (("ptr", "control"), ("i64", "index")), internal=False)
-    seen, spins = w.variable("i64"), w.variable("i64")
+    seen, spins, nap = w.variable("i64"), w.variable("i64"), w.variable("i32")
     w.store("i64", "0", seen, 8)
     w.line("br label %begin")
     w.block("begin")
     w.store("i64", "0", spins, 8)
+    w.store("i32", str(_NAP_US), nap, 4)
     w.line("br label %wait")
     w.block("wait")
     _relax(w, arch)
@@ -87,7 +88,10 @@ def _member_ir(arch: str) -> str:
     w.store("i64", turned, spins, 8)
     w.line(f"br i1 {w.compare('slt', turned, _SPINS)}, label %wait, label %nap")
     w.block("nap")
-    w.let(f"call i32 {w.load('ptr', w.at('%control', _USLEEP), 8)}(i32 {_NAP_US})")
+    now_us = w.load("i32", nap, 4)
+    w.let(f"call i32 {w.load('ptr', w.at('%control', _USLEEP), 8)}(i32 {now_us})")
+    longer = w.op("shl", now_us, 1, "i32")
+    w.store("i32", w.select(w.compare("slt", longer, _LONGEST_NAP_US, "i32"), longer, _LONGEST_NAP_US, "i32"), nap, 4)
     w.line("br label %wait")
     w.block("work")
     w.store("i64", now, seen, 8)

@@ -20,6 +20,7 @@ from ..configs.errors import MmbenchError, NotPossibleError
 from ..configs.plan import Entrant, Opened
 from . import abi
 from .battery import prove
+from .fills import untouched
 from .guards import ProcessWatch
 from .host import Host
 from .measure.affinity import pin
@@ -144,7 +145,7 @@ def take_turn(arguments: Mapping[str, Any], _progress: Progress) -> Any:
     assert ready is not None
     _use_cpus(_SESSION[0], ready.case, 0)
     turn = ready.turns.take(float(arguments["turn_s"]))
-    ready.calls += sum(turn.calls)
+    ready.calls += turn.executed
     return {name: getattr(turn, name) for name in ("calls", "time_s", "clock_hz", "at_s", "dirty", "wall_s")}
 
 
@@ -156,7 +157,8 @@ def finish_case(_arguments: Mapping[str, Any], _progress: Progress) -> Any:
         return {"problem": "", "warnings": []}
     warnings = ready.watch.findings(ready.case.threads, ready.calls)
     problem = next(filter(None, (operands.damage() for operands in ready.sets)), "")
-    for operands in ready.sets[:: max(1, len(ready.sets) - 1)]:  # of cold sets the first and the last
+    reached = [s for s in ready.sets[1:] if not untouched(s.c[..., : ready.case.n], ready.case.mix.c).all()]
+    for operands in (ready.sets[0], *reached[-1:]):  # of cold sets the first, and the last that the samples came to
         if not problem:
             check = verify_again(ready.prepared, operands)
             problem = "" if check.passed else _why(check)

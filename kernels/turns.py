@@ -23,7 +23,7 @@ _PYTHON_SAMPLE_S = 0.002
 
 @dataclass(slots=True)
 class Turn:
-    """The samples of one turn, in the order taken. `wall_s` is what the turn spent in the stopwatch."""
+    """The samples of one turn, in the order taken. `wall_s` is what the turn took, `executed` how often the kernel ran in all."""
 
     calls: list[int] = field(default_factory=list)
     time_s: list[float] = field(default_factory=list)
@@ -31,6 +31,7 @@ class Turn:
     at_s: list[float] = field(default_factory=list)  # time.monotonic(), one clock for all processes of a machine
     dirty: list[str] = field(default_factory=list)
     wall_s: float = 0.0
+    executed: int = 0
 
 
 class MachineTurns:
@@ -58,10 +59,12 @@ class MachineTurns:
         began = time.monotonic()
         if self._doubled:
             self._stopwatch.read(self._kernel, self._n, 1, doubled=False)
+            turn.executed += self._n
         while not turn.time_s or time.monotonic() - began < turn_s:
             self._contamination.begin()
             at_s = time.monotonic()
             reading = self._stopwatch.read(self._kernel, self._n, self._bursts, doubled=self._doubled)
+            turn.executed += self._n * self._bursts * (4 if self._doubled else 1)  # n before, n, and 2n
             mark = self._contamination.end(reading.wall_s)
             if reading.time_s <= 0:
                 mark = "+".join(filter(None, (mark, "negative")))
@@ -105,6 +108,7 @@ class PythonTurns:
             self._contamination.begin()
             at_s = time.monotonic()
             time_s = self._run(self._n)
+            turn.executed += self._n
             _keep(turn, self._n, time_s, 0.0, at_s, self._contamination.end(time_s))
         turn.wall_s = time.monotonic() - began
         return turn

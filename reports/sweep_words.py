@@ -6,6 +6,7 @@ Nothing here is made harmless for a terminal or a page: whoever shows it does th
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -147,7 +148,7 @@ def failure_words(row: SweepRow) -> str:
     if check.where:
         words.append(f"first at {check.where}")
     if check.cause:
-        words.append(f"likely {check.cause}")
+        words.append(f"likely {check.cause.removeprefix('likely ')}")
     return "; ".join(words)
 
 
@@ -191,9 +192,25 @@ def warnings(document: SweepDocument) -> list[tuple[str, str]]:
             if not any(each in told for told in kernel.warnings):
                 readers.setdefault(each, []).append(kernel.name)
     found += [(each, f"set in the environment, read by {', '.join(who)}") for each, who in readers.items()]
-    told_rows = Counter((names.get(row.kernel, row.kernel), text) for row in document.rows for text in row.warnings)
-    found += [(name, text + (f" ({count} cells)" if count > 1 else "")) for (name, text), count in told_rows.items()]
+    found += _told_by_rows(document, names)
     return [*grouped(found), *_row_warnings(document, names), *(("", note) for note in document.notes)]
+
+
+_FIGURE = re.compile(r"\d[\d.]*")
+
+
+def _told_by_rows(document: SweepDocument, names: dict[str, str]) -> list[tuple[str, str]]:
+    """What rows warn of, those of a kernel that differ in their figures once: with the largest figure, and how many cells tell it."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for row in document.rows:
+        for text in row.warnings:
+            alike.setdefault((names.get(row.kernel, row.kernel), _FIGURE.sub("#", text)), []).append(text)
+    found = []
+    for (name, _), texts in alike.items():
+        most = max(texts, key=lambda text: float((_FIGURE.search(text) or ["0"])[0].rstrip(".")))
+        which = "" if len(texts) == 1 else f" ({len(texts)} cells)" if len(set(texts)) == 1 else f" (the most of {len(texts)} cells)"
+        found.append((name, most + which))
+    return found
 
 
 def _row_warnings(document: SweepDocument, names: dict[str, str]) -> Iterable[tuple[str, str]]:

@@ -56,7 +56,7 @@ class Blis(Cblas):
 
     def describe(self) -> tuple[str, str, str]:
         """From its own words; it says of itself which kernels it chose."""
-        version = self._text("bli_info_get_version_str")
+        version = self._text("bli_info_get_version_str").removeprefix(f"{self.title} ")
         core = ""
         if has(self.handle, "bli_arch_query_id") and has(self.handle, "bli_arch_string"):
             self.handle.bli_arch_string.restype = ctypes.c_char_p

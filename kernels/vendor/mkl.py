@@ -2,9 +2,14 @@
 
 `libmkl_rt` picks, at its first call, an interface, a threading layer and a kernel library for the chip (`libmkl_avx512`; `libmkl_def` on
 many AMD chips), which the files that the process has mapped then name: a tiny product is computed on loading, so that it is there to be
-named. bf16, f16 and fp8 go through `cblas_gemm_*` with single-precision results. Bytes: in row-major order MKL takes A unsigned and B
-signed (operands the other way round give garbage and no error), so `u8s8` is served and `s8` is not. `cblas_hgemm` takes alpha and beta in
-half precision and is left out, as are products that were packed or generated beforehand (`*_compute`, `mkl_jit_*`).
+named. Where the threading layer that it would take lacks its runtime, it ends the process; so another is chosen then, unless
+MKL_THREADING_LAYER says which.
+
+bf16, f16 and fp8 go through `cblas_gemm_*` with single-precision results, f16 with half-precision results through `cblas_hgemm`, which
+takes alpha and beta in half precision. Its `libmkl_def` sums in single precision and then rounds toward zero, not to the nearest, which the
+gate finds wrong; with arithmetic of half precision it is another code. Bytes: in row-major order MKL takes A unsigned and B signed (operands the other way round give garbage and no error), so
+`u8s8` is served and `s8` is not: its offsets are added to what was read as unsigned, which no constant turns into signed.
+Left out: products that were packed or generated beforehand (`*_compute`, `mkl_jit_*`).
 
 Source: oneMKL developer reference; the symbols of 2026.2.
 """
@@ -12,29 +17,53 @@ Source: oneMKL developer reference; the symbols of 2026.2.
 from __future__ import annotations
 
 import ctypes
+import os
+import re
 from collections.abc import Sequence
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from ...configs.cases import Case
+from ...configs.errors import NotPossibleError
 from ..abi import Slot
 from ..host import Host
 from ..registry import Prepared
 from .cblas import NO_TRANS, ROW_MAJOR, Cblas, Routine
+from .cblas_batch import GroupBatch
 from .discovery import copies, in_packages, on_system
 from .environment import OPENMP
-from .files import mapped_files, open_library, taken_files
+from .files import has, mapped_files, open_library, taken_files
 from .library import Found, Loaded
 from .thunk import Arg
 
 _FIX_OFFSET = 173  # CblasFixOffset: one offset for all of C
 _KERNELS = ("libmkl_avx", "libmkl_def", "libmkl_mc", "mkl_avx", "mkl_def", "mkl_mc")
+# What a threading layer needs beside its own file, and the number that MKL_Set_Threading_Layer takes for it; the first is MKL's own choice.
+_LAYERS = (
+    ("intel_thread", ("libiomp5.so",), 0),
+    ("gnu_thread", ("libgomp.so.1",), 3),
+    ("tbb_thread", ("libtbb.so.12",), 4),
+    ("sequential", (), 1),
+)
 
 
-class Mkl(Cblas):
+@dataclass(frozen=True, slots=True)
+class _Half(Routine):
+    """A routine that takes alpha and beta in half precision."""
+
+    def argument(self, slot: Slot, value: float) -> Arg:
+        """The bits of the constant; NotPossibleError where half precision lacks it."""
+        del slot
+        half = np.float16(value)
+        if float(half) != value:
+            raise NotPossibleError(f"{self.name} takes alpha and beta in half precision, and {value:g} is none")
+        return Arg("i16", int(half.view(np.uint16)), "zeroext")
+
+
+class Mkl(GroupBatch):
     """Intel oneMKL."""
 
     name = "mkl"
@@ -49,6 +78,7 @@ class Mkl(Cblas):
         **Cblas.routines,
         "bf16": Routine("gemm_bf16bf16f32", "float"),
         "f16": Routine("gemm_f16f16f32", "float"),
+        "f16f16": _Half("hgemm", "half"),
         "e4m3": Routine("gemm_e4m3e4m3f32", "float"),
         "e5m2": Routine("gemm_e5m2e5m2f32", "float"),
         "u8s8": Routine("gemm_s8u8s32", "float"),
@@ -85,15 +115,20 @@ class Mkl(Cblas):
         files, size = taken_files(before, found.path)
         names = [Path(file).name for file in files]
         core = ", ".join(sorted(name.split(".")[0] for name in names if name.startswith(_KERNELS)))
-        threading = next((name.split(".")[0].removeprefix("libmkl_") for name in names if "_thread" in name), "sequential")
-        self._loaded = Loaded(loaded.version, core, threading, files, size, loaded.overrides, loaded.warnings)
+        layers = [name.split(".")[0].removeprefix("libmkl_") for name in names if "_thread" in name or "_sequential" in name]
+        threading = layers[0] if layers else os.environ.get("MKL_THREADING_LAYER", "intel_thread").lower()  # no maps to read
+        self._loaded = replace(loaded, core=core, threading=threading, files=files, size_bytes=size)
         return self._loaded
 
     def open(self, found: Found) -> ctypes.CDLL:
         """libmkl_rt; wheels keep the OpenMP runtime beside it, where no loader path leads."""
         folder = Path(found.path).parent
-        beside = [str(folder / name) for name in ("libiomp5.so", "libtbb.so.12") if (folder / name).is_file()]
-        return open_library(found.path, ("MKL_Get_Version_String", "MKL_Set_Num_Threads"), shared=True, preload=beside)
+        number, runtime = _layer(folder)
+        beside = [str(folder / name) for name in runtime if (folder / name).is_file()]
+        handle = open_library(found.path, ("MKL_Get_Version_String", "MKL_Set_Num_Threads"), shared=True, preload=beside)
+        if number and has(handle, "MKL_Set_Threading_Layer"):
+            handle.MKL_Set_Threading_Layer(number)
+        return handle
 
     def _first_product(self) -> None:
         one, out = np.ones((8, 8), dtype=np.float32), np.zeros((8, 8), dtype=np.float32)
@@ -108,10 +143,10 @@ class Mkl(Cblas):
         """Its version; the rest is known after a first product. It is told not to choose numbers of threads by itself."""
         text = ctypes.create_string_buffer(256)
         self.handle.MKL_Get_Version_String(text, 256)
-        words = text.value.decode(errors="replace").split()
-        version = next((word for before, word in pairwise(words) if before == "Version"), " ".join(words[:6]))
+        words = text.value.decode(errors="replace")
+        version = re.search(r"Version (\d+(?:\.\d+)+)", words)  # "2026.2-Product"
         self.handle.MKL_Set_Dynamic(0)
-        return version, "", ""
+        return version[1] if version else words, "", ""
 
     def set_threads(self, count: int) -> str:
         """For the whole process."""
@@ -134,6 +169,27 @@ class Mkl(Cblas):
             zero = int(self._zero.ctypes.data)
             prepared.bind = lambda _operands: zero
         return prepared
+
+
+def _layer(folder: Path) -> tuple[int, tuple[str, ...]]:
+    """(its number, its runtime's files) of the first threading layer here whose runtime can be had; 0 leaves the choice to MKL."""
+    chosen = os.environ.get("MKL_THREADING_LAYER", "").lower()
+    for name, runtime, number in _LAYERS:
+        if chosen:
+            if name.startswith(chosen):
+                return 0, runtime  # MKL reads the variable itself
+        elif any(folder.glob(f"libmkl_{name}.so*")) and all((folder / file).is_file() or _loads(file) for file in runtime):
+            return number, runtime
+    return 0, ()
+
+
+def _loads(name: str) -> bool:
+    """Whether the loader finds and loads a library of this name."""
+    try:
+        ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
+    except OSError:
+        return False
+    return True
 
 
 LIBRARY = Mkl()
