@@ -119,18 +119,24 @@ kernels/measure/          Time machine code: clock, stopwatch, sampler, conditio
 kernels/vendor/           One file a vendor library: where it lies, what it serves, and how it is called
     accelerate.py         Call Apple's Accelerate: CBLAS, with the matrix units that no other library may use on these chips
     aocl.py               Call AMD's AOCL-BLAS: BLIS with AMD's kernels, and its low-precision products (LPGEMM) for bf16 and bytes
+    aocl_lpgemm.py        Describe the calls of AOCL's LPGEMM
     armpl.py              Call Arm Performance Libraries: CBLAS, and bf16 with single-precision results where the release has it
     blis.py               Call BLIS
     cblas.py              Call any library that speaks CBLAS
+    cblas_batch.py        Call a library's own batch of matrix products
     discovery.py          Find where libraries lie
     environment.py        Find the environment variables that change what a library does
     files.py              Open a shared library with errors in words, and say which files it takes and how large they are on disk
     framework.py          Meet a framework that only Python can call
     jax_xla.py            JAX: `lax.dot_general` compiled by XLA for the processor, or for the GPU or TPU that it finds
     library.py            Meet a vendor's library: find its files, load one, learn what it is, and make its calls ready
+    libxsmm.py            Call libxsmm
     mkl.py                Call Intel oneMKL: sgemm and dgemm, their strided batches, and the products of narrow types that it has
     modular_max.py        Modular MAX: a graph with one `ops.matmul`, compiled for the processor and called from Python
     nvpl.py               Call NVIDIA's BLAS for Arm servers
+    onednn.py             Call oneDNN's matmul primitive
+    onednn_api.py         Speak oneDNN's C interface: descriptors, attributes, primitives and memory, each freed with its owner
+    onednn_gemm.py        Call oneDNN's gemm functions, which need no primitive
     openblas.py           OpenBLAS: NumPy's and SciPy's own copies, the wheels scipy-openblas32 and 64, and the system's
     pytorch.py            Call PyTorch
     thunk.py              Emit the code that turns an argument block into a library's own call

@@ -1,8 +1,9 @@
 """Keep threads that wait in machine code for their part of a product: no Python, no lock and no system call while they are needed often.
 
-The calling thread does part 0 and starts the others by raising a generation number; they spin on it for about a millisecond, then sleep, 50
-microseconds at first and twice as long each time, up to some milliseconds. Each part is a function `part(arguments, state)` of the product's
-module, with a state record a thread. A crew lives as long as its process; its threads are pinned, one a CPU, the calling thread excepted.
+The calling thread does part 0 and starts the others by raising a generation number; they spin on it for about a millisecond, then sleep,
+50 microseconds at first and twice as long each time, up to some milliseconds. Each part is a function `part(arguments, state)` of the
+product's module, with a state record a thread. A crew lives as long as its process; its threads are pinned, one a CPU, the calling thread
+excepted.
 """
 
 from __future__ import annotations
