@@ -1,8 +1,8 @@
 """Call Apple's Accelerate: CBLAS, with the matrix units that no other library may use on these chips.
 
 It has two interfaces: the old one (CBLAS of LAPACK 3.2) and, since macOS 13.3, one of LAPACK 3.9 with 32-bit or 64-bit integers whose
-symbols end in `$NEWLAPACK` and `$NEWLAPACK$ILP64`; the newest is taken. Threads are all or one (`BLASSetThreading`, macOS 15), elsewhere
-`VECLIB_MAXIMUM_THREADS` before it is loaded. BNNS, which multiplies f16, bf16 and bytes, is not called: its descriptors could not be tried
+symbols end in `$NEWLAPACK` and `$NEWLAPACK$ILP64`; the newest is taken. Threads are all or one (`BLASSetThreading`, macOS 15, for the
+thread that asks, which is the one that is timed), elsewhere `VECLIB_MAXIMUM_THREADS` before it is loaded. BNNS, which multiplies f16, bf16 and bytes, is not called: its descriptors could not be tried
 for want of such a machine, and a call that was never run is worth nothing. Written from Apple's headers; the gate judges it where it is.
 """
 
@@ -19,6 +19,7 @@ from .files import has
 from .library import Found
 
 _PATH = "/System/Library/Frameworks/Accelerate.framework/Accelerate"
+_AS_IT_LIKES = "Accelerate takes as many threads as it likes"
 
 
 class Accelerate(Cblas):
@@ -46,9 +47,11 @@ class Accelerate(Cblas):
     def set_threads(self, count: int) -> str:
         """One or all."""
         if not has(self.handle, "BLASSetThreading"):
-            return "" if count > 1 else "this macOS gives no way to hold Accelerate to one thread"
-        self.handle.BLASSetThreading(1 if count == 1 else 0)  # BLAS_THREADING_SINGLE_THREADED, _MULTI_THREADED
-        return "" if count == 1 else "Accelerate takes one thread or as many as it likes"
+            return "this macOS gives no way to hold Accelerate to one thread" if count == 1 else _AS_IT_LIKES
+        refused = int(self.handle.BLASSetThreading(1 if count == 1 else 0))  # BLAS_THREADING_SINGLE_THREADED, _MULTI_THREADED
+        if count == 1:
+            return "Accelerate does not hold itself to one thread here" if refused else ""
+        return _AS_IT_LIKES
 
 
 LIBRARY = Accelerate()

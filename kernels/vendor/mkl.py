@@ -2,9 +2,15 @@
 
 `libmkl_rt` picks, at its first call, an interface, a threading layer and a kernel library for the chip (`libmkl_avx512`; `libmkl_def` on
 many AMD chips), which the files that the process has mapped then name: a tiny product is computed on loading, so that it is there to be
-named. bf16, f16 and fp8 go through `cblas_gemm_*` with single-precision results. Bytes: in row-major order MKL takes A unsigned and B signed
-(operands the other way round give garbage and no error), so `u8s8` is served and `s8` is not. `cblas_hgemm` takes alpha and beta in half
-precision and is left out, as are products that were packed or generated beforehand (`*_compute`, `mkl_jit_*`) and batches in groups.
+named. Where the threading layer that it would take lacks its runtime, it ends the process; so another is chosen then, unless
+MKL_THREADING_LAYER says which.
+
+bf16, f16 and fp8 go through `cblas_gemm_*` with single-precision results, f16 with half-precision results through `cblas_hgemm`, which
+takes alpha and beta in half precision. Its `libmkl_def` sums in single precision and then rounds toward zero, not to the nearest, which
+the gate finds wrong; what it does on chips with arithmetic of half precision is for the gate to say there. Bytes: in row-major order MKL
+takes A unsigned and B signed (operands the other way round give garbage and no error), so `u8s8` is served and `s8` is not: its offsets
+are added to what was read as unsigned, which no constant turns into signed.
+Left out: products that were packed or generated beforehand (`*_compute`, `mkl_jit_*`).
 
 Source: oneMKL developer reference; the symbols of 2026.2.
 """

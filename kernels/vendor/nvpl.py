@@ -1,4 +1,4 @@
-"""Call NVIDIA's BLAS for Arm servers (NVPL): CBLAS with both widths of integers, from PyPI's wheel or the HPC SDK.
+"""Call NVIDIA's BLAS for Arm servers (NVPL): CBLAS with both widths of integers and batches, from PyPI's wheel or the HPC SDK.
 
 Symbols were read from the wheel of 0.6.0; it has not been run, for want of such a machine.
 """
@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from .cblas import Cblas
+from .cblas_batch import GroupBatch
 from .discovery import copies, in_packages, on_system
 from .environment import OPENMP
 from .files import has
 from .library import Found
 
 
-class Nvpl(Cblas):
+class Nvpl(GroupBatch):
     """NVIDIA Performance Libraries: BLAS."""
 
     name = "nvpl"
