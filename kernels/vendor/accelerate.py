@@ -2,8 +2,9 @@
 
 It has two interfaces: the old one (CBLAS of LAPACK 3.2) and, since macOS 13.3, one of LAPACK 3.9 with 32-bit or 64-bit integers whose
 symbols end in `$NEWLAPACK` and `$NEWLAPACK$ILP64`; the newest is taken. Threads are all or one (`BLASSetThreading`, macOS 15, for the
-thread that asks, which is the one that is timed), elsewhere `VECLIB_MAXIMUM_THREADS` before it is loaded. BNNS, which multiplies f16, bf16 and bytes, is not called: its descriptors could not be tried
-for want of such a machine, and a call that was never run is worth nothing. Written from Apple's headers; the gate judges it where it is.
+thread that asks, which is the one that is timed), elsewhere `VECLIB_MAXIMUM_THREADS` before it is loaded. BNNS, which multiplies f16,
+bf16 and bytes, is not called: its descriptors could not be tried for want of such a machine, and a call that was never run is worth
+nothing. Written from Apple's headers; the gate judges it where it is.
 """
 
 from __future__ import annotations
