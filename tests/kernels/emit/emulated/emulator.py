@@ -99,12 +99,20 @@ class Links:
     words: NDArray[np.int64]
 
 
-Slot = int | str | NDArray[Any] | Links
+@dataclass(frozen=True, slots=True)
+class Here:
+    """The address of another slot of the context."""
+
+    slot: int
+
+
+Slot = int | str | NDArray[Any] | Links | Here
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of `function(context, n)`. A slot of the context is a number, a function's name, or the address of a copy of an array."""
+    """One call of `function(context, n)`. A slot of the context is a number, a function's name, the address of a copy of an array, or that
+    of another slot."""
 
     function: str
     slots: Sequence[Slot]
@@ -144,6 +152,8 @@ class _Image:
                 struct.pack_into("<q", self.data, 8 * number, slot)
             elif isinstance(slot, str):
                 self.places.append((8 * number, 1, self.names.index(slot)))
+            elif isinstance(slot, Here):
+                self.places.append((8 * number, 0, 8 * slot.slot))
             else:
                 self._array(number, slot)
         self.data += bytes(-len(self.data) % _PAGE)
