@@ -80,6 +80,8 @@ class Aocl(GroupBatch, Blis):
             raise NotPossibleError(f"this build of {self.title} has no {routine.name} ({case.mix.summary})")
         if case.mix.integer and "-avx512vnni" in Target.host().features:
             raise NotPossibleError("LPGEMM multiplies bytes on chips with AVX-512 VNNI only")
+        if lpgemm.reads_behind(case, fused=fused):
+            raise NotPossibleError(lpgemm.reads_behind(case, fused=fused))
         if case.threads > 1:
             confine(host.cpus)
         params = {"symbol": routine.name, **({"batch": "a loop"} if case.batch > 1 else {}), **({"epilogue": "fused"} if fused else {})}

@@ -9,6 +9,10 @@ behind beta · C and in single precision. Its layout has been the same since AOC
 epilogue is a pass of its own. Byte products: LPGEMM turns every sum into single precision, even without post-operations (5.2's source,
 and seen in 5.3), so that results beyond ±2^24 are rounded: `rounded_sums` says when they may be.
 
+Two products of 5.3.0 read behind their operands, up to 16 bytes (seen with a trapping page there); `reads_behind` says which, and they are
+not called, so that all others can be timed: s8 with B transposed and k = 4i + 2, unless n is 1 or a multiple of 16; single precision with
+post-operations, A transposed and n = 1 (where m leaves some remainders of 16, and k any).
+
 Source: aocl_gemm_interface_apis.h and aocl_gemm_post_ops.h of AOCL-BLAS 5.2; tried with 5.3.
 """
 
@@ -113,6 +117,15 @@ def rounded_sums(case: Case) -> str:
     if not case.mix.integer or largest <= _EXACT:
         return ""
     return "LPGEMM rounds its 32-bit sums to single precision: results beyond ±2^24 are not exact"
+
+
+def reads_behind(case: Case, *, fused: bool) -> str:
+    """Why LPGEMM must not be called for this case: it would read memory that is not its operands'. Empty where it does not."""
+    if case.dtype == "s8" and case.layout[1] == "t" and case.k % 4 == 2 and case.n != 1 and case.n % 16:
+        return "LPGEMM reads behind a transposed B of signed bytes where k is 4i + 2"
+    if case.dtype == "f32" and fused and case.layout[0] == "t" and case.n == 1:
+        return "LPGEMM reads behind a transposed A in single precision where n is 1"
+    return ""
 
 
 def arguments(case: Case, routine: Routine, *, fused: bool) -> list[Arg]:

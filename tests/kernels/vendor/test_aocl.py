@@ -165,6 +165,23 @@ def test_when_sums_of_bytes_may_be_rounded():
     assert not lpgemm.rounded_sums(Case(8, 8, 9999, dtype="bf16"))
 
 
+def test_products_that_would_read_behind_their_operands_are_refused(workers):
+    """Seen in 5.3.0 with a trapping page behind B and A: the gate's own sizes are among them."""
+    for case in (Case(7, 12, 10, dtype="s8", layout="nt"), Case(31, 1, 40, layout="tn", epilogue="relu")):
+        answer = ask(workers[0], case)
+        assert answer["status"] == Status.SKIPPED.value
+        assert "behind a transposed" in answer["reason"] or "VNNI" in answer["reason"]
+    for case in (Case(7, 12, 12, dtype="s8", layout="nt"), Case(7, 16, 10, dtype="s8", layout="tt"), Case(31, 1, 40, layout="tn")):
+        assert not lpgemm.reads_behind(case, fused=False)
+    assert ask(workers[1], Case(31, 1, 40, layout="tn", epilogue="relu"))["status"] == Status.OK.value
+
+
+@pytest.mark.parametrize("layout", ["nt", "tt"])
+def test_other_products_of_signed_bytes_with_b_transposed_are_right(workers, layout):
+    answer = ask(workers[0], Case(33, 47, 65, dtype="s8", layout=layout))
+    assert answer["status"] == Status.OK.value or "VNNI" in answer["reason"], answer["reason"]
+
+
 def test_sizes_of_0_are_refused_before_lpgemm_prints_about_them():
     assert library("aocl").serves(Case(0, 4, 4, dtype="bf16"))
     assert not library("aocl").serves(Case(0, 4, 4))
