@@ -113,7 +113,6 @@ BAD_FILES = {
     'schema = 1\nsummary = "x"\n': "no [[grid]]",
     'schema = 9\nsummary = "x"\n': "schema",
     'schema = 1\nsummary = "x"\nunknown = 1\n[[grid]]\nshapes = ["64"]\n': "unknown",
-    'schema = 1\nsummary = "x"\n[[grid]]\nshapes = 64\n': "shapes",
     'schema = 1\nsummary = "x"\n[[grid]]\nshapes = []\n': "shapes",
     'schema = 1\nsummary = "x"\n[[grid]]\nshapes = ["64"]\ndtypes = ["f33"]\n': "f33",
     'schema = 1\nsummary = "x"\n[[grid]]\nshapes = ["64"]\nmost_gflop = -1\n': "most_gflop",
