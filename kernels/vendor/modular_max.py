@@ -42,7 +42,9 @@ class ModularMax(Framework):
         self._models: dict[tuple[str, str, bool, str], Any] = {}
 
     def serves(self, case: Case) -> str:
-        """As any framework; an epilogue only where the product is not rounded before it; more than one column."""
+        """As any framework; an epilogue only where the product is not rounded before it; more than one column, and something to add."""
+        if case.k == 0:
+            return "Modular MAX returns memory that was never set where k is 0"
         if case.n == 1:
             return "a product with one column ends the process in Modular MAX 26.6 (SIGSEGV, with any shape of graph)"
         return super().serves(case) or rounds_early(case)
