@@ -3,7 +3,12 @@
 A primitive is made for a case beforehand, as an application would, and its first execution is the first call of the row; weights keep
 their plain layout, as a BLAS gets them (letting oneDNN choose one, `any`, would reorder them beforehand). What it generated is in the row
 as `implementation`; `ref` is a reference loop. alpha is a scale of A, beta a sum with what C held; integers get neither, and their epilogue
-is a pass of its own, because post-operations run in single precision. Lists of pointers and scales in groups are not asked of it.
+is a pass of its own, because post-operations run in single precision. Lists of pointers are not asked of it.
+
+4-bit weights are integers with scales that it turns into the floats of A (its "weights decompression", which the fast mode of that type
+permits). It does so a whole group at a time, and wants their scales as [groups][n]: where there are several groups, the call that is timed
+puts them into that order first, which an application would do once. On chips with products of bf16 it rounds weight × scale to bf16 before
+it multiplies (seen in 3.13), and such rows come out WRONG; one scale a column is applied to the sums, and right.
 
 PyPI's `onednn` is built for SYCL: its engine is a device of Intel's OpenCL runtime for processors, which the wheel brings and finds only
 when OCL_ICD_FILENAMES names it; that is set here before loading. Each call then goes through a SYCL queue, as its users' calls do. Its
@@ -19,9 +24,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...configs.cases import Case, Variant
+from ...configs.dtypes import ELEMENTS, group_count
 from ...configs.errors import NotPossibleError
 from ..abi import Slot
+from ..emit.jit import Code, compile_ir
+from ..emit.writer import Writer
 from ..epilogue import rounds_early
 from ..host import Host
 from ..registry import Prepared
@@ -39,10 +50,11 @@ if TYPE_CHECKING:
     from ..operands import Operands
 
 # What libdnnl of the wheel needs, in the order in which it can be loaded; no loader path leads to the folder of an environment.
-_BESIDE = ("libtbb.so.12", "libimf.so", "libintlc.so.5", "libsvml.so", "libur_loader.so.0", "libsycl.so.9")
+# libimf needs libintlc, libsvml needs libimf, libsycl needs libur_loader; libsycl's number goes up with most releases.
+_BESIDE = ("libtbb.so.12", "libintlc.so.5", "libimf.so", "libsvml.so", "libur_loader.so.?", "libsycl.so.?", "libsycl.so.??")
 _TBB_CREATE = "_ZN3tbb6detail2r16createERNS0_2d114global_controlE"
 _TBB_DESTROY = "_ZN3tbb6detail2r17destroyERNS0_2d114global_controlE"
-_TYPES = ("f64", "f32", "f16", "f16f16", "bf16", "bf16bf16", "s8", "u8s8", "e4m3", "e5m2")
+_TYPES = ("f32", "f16", "f16f16", "bf16", "bf16bf16", "s8", "u8s8", "e4m3", "e5m2", "int4f16", "int4bf16", "int4s8")
 
 
 class _TbbControl(ctypes.Structure):
@@ -58,6 +70,7 @@ class OneDnn(Cblas):
     title = "oneDNN"
     licence = "Apache-2.0"
     bring = "pip install onednn"
+    version = "2"
     prefixes: ClassVar[tuple[str, ...]] = ("ONEDNN_", "DNNL_", "TBB_", "SYCL_", "OCL_ICD_", *OPENMP)
     unfused = True
     source = "https://uxlfoundation.github.io/oneDNN/"
@@ -81,19 +94,24 @@ class OneDnn(Cblas):
     def serves(self, case: Case) -> str:
         """Its types, plain or in strided batches; whether there is an implementation is seen when one is made."""
         if case.dtype not in _TYPES:
-            return f"{self.title} is not asked for {case.mix.summary}"
+            return f"{self.title} has no product of {case.mix.summary} on processors"
         if case.batch > 1 and case.batch_kind == "pointers":
             return "oneDNN's matmul takes strided batches, no lists of pointers"
         if min(case.m, case.n, case.k) == 0:
             return "oneDNN computes nothing where a size is 0"
         if case.mix.integer and (case.alpha, case.beta) != (1.0, 0.0):
             return "oneDNN scales and adds integers in single precision"
+        if case.mix.scale_a and case.alpha != 1.0:
+            return "oneDNN takes alpha as the scale of A, which has scales of its own here"
+        groups = group_count(case.k, case.mix.group_b)
+        if groups > 1 and case.k % case.mix.group_b:
+            return f"oneDNN takes whole groups of {case.mix.group_b} along k"
         return ""
 
     def open(self, found: Found) -> ctypes.CDLL:
         """libdnnl after what it needs."""
         folder = Path(found.path).parent
-        beside = [str(folder / name) for name in _BESIDE if (folder / name).is_file()]
+        beside = [str(file) for name in _BESIDE for file in sorted(folder.glob(name))]
         return open_library(found.path, ("dnnl_version", "dnnl_sgemm"), preload=beside)
 
     def spelled(self, found: Found) -> tuple[str, int]:
@@ -140,6 +158,12 @@ class OneDnn(Cblas):
         execute = [Arg("ptr", Held(1)), Arg("ptr", Held(2)), Arg("i32", len(product.needed)), Arg("ptr", Slot.STATE)]
         calls = [CCall(0, execute, "i32"), CCall(3, [Arg("ptr", Held(2))], "i32")]
         params = {"implementation": product.implementation}
+        if product.groups > 1:
+            turning = _turning(case, product.groups, len(product.needed))
+            product.keep.append(turning)
+            table.append(turning.address("turn"))
+            calls.insert(0, CCall(4, [Arg("ptr", "arguments")]))
+            params["scales"] = "put in order by each call"
         if case.epilogue:
             params["epilogue"] = "fused" if fused else "a pass of its own"
         prepared = self.thunk(case, calls, table, params, loop=False, then=bool(case.epilogue) and not fused)
@@ -165,9 +189,8 @@ class _Product:
         self._bias = api.matrix((*ones, case.n), mix.c, (*(case.n for _ in ones), 1)) if "bias" in steps else None
         self._one = api.matrix((1,), "f32", (1,)) if case.alpha != 1.0 else None
         self._alpha = (ctypes.c_float * 1)(case.alpha)
-        attributes = api.attributes()
-        if self._one is not None:
-            api.set_scale(attributes, dnn.SRC)
+        self.groups = group_count(case.k, mix.group_b)
+        attributes = self._attributes()
         operations = api.post_operations()
         count = self._append(operations, steps)
         api.set_post_operations(attributes, operations)
@@ -175,10 +198,26 @@ class _Product:
         self.implementation = api.implementation(self._descriptor)
         self.needed = [dnn.SRC, dnn.WEIGHTS, dnn.DST]
         self.needed += [dnn.BIAS] if self._bias is not None else []
-        self.needed += [dnn.SCALES | dnn.SRC] if self._one is not None else []
+        self.needed += [dnn.SCALES | dnn.SRC] if self._one is not None or mix.scale_a else []
+        self.needed += [dnn.SCALES | dnn.WEIGHTS] if mix.scale_b else []
         self._residual = api.post_op_argument(self._descriptor, count - 1) if "residual" in steps else 0
         self.needed += [self._residual] if self._residual else []
-        self._bound: list[tuple[Any, list[Owned]]] = []
+        self.keep: list[object] = []  # arguments, memory objects and scales of each set of operands
+
+    def _attributes(self) -> Owned:
+        """Alpha or scales, and leave to turn 4-bit weights into floats."""
+        api, case, mix = self._api, self._case, self._case.mix
+        attributes, columns = api.attributes(), 4 if case.batch > 1 else 2  # the bit of the last dimension
+        if self._one is not None:
+            api.set_scale(attributes, dnn.SRC)
+        if mix.scale_a:
+            api.set_scales(attributes, dnn.SRC, columns // 2, (), mix.scale_a)
+        if mix.scale_b:
+            mask, sizes = (columns | columns // 2, (mix.group_b, 1)) if self.groups > 1 else (columns, ())
+            api.set_scales(attributes, dnn.WEIGHTS, mask, sizes, mix.scale_b)
+        if ELEMENTS[mix.b].bits < 8 and mix.a in dnn.FAST_MODES:
+            api.set_fast_mode(attributes, mix.a)
+        return attributes
 
     def _operand(self, name: str, side: str, shape: tuple[int, int], lead: int, rows: int) -> Owned:
         """The descriptor of one operand; with batches its problems are a third dimension in front, of one where all share it."""
@@ -206,25 +245,46 @@ class _Product:
         return count
 
     def bind(self, operands: Operands) -> int:
-        """The address of the arguments for this set of operands."""
-        block = operands.block
-        places = {dnn.SRC: (self._a, Slot.A), dnn.WEIGHTS: (self._b, Slot.B), dnn.DST: (self._c, Slot.C), dnn.BIAS: (self._bias, Slot.BIAS)}
-        if self._residual:
-            places[self._residual] = (self._c, Slot.RESIDUAL)
-        arguments = (Argument * len(self.needed))()
-        owned = []
+        """The address of the arguments for this set of operands; behind them, as one more, where the scales of B are put in order."""
+        arguments = (Argument * (len(self.needed) + 1))()
+        ordered = np.zeros((self.groups, self._case.n), dtype=f"uint{ELEMENTS[self._case.mix.scale_b].bits}") if self.groups > 1 else None
         for index, number in enumerate(self.needed):
-            if number == dnn.SCALES | dnn.SRC:
-                assert self._one is not None
-                memory = self._api.memory(self._one, ctypes.addressof(self._alpha))
-            else:
-                descriptor, slot = places[number]
-                assert descriptor is not None
-                memory = self._api.memory(descriptor, int(block[slot]))
-            owned.append(memory)
+            memory = self._memory(number, operands, ordered)
+            self.keep.append(memory)
             arguments[index] = Argument(number, memory.value)
-        self._bound.append((arguments, owned))
+        arguments[len(self.needed)] = Argument(0, None if ordered is None else ordered.ctypes.data)
+        self.keep += [arguments, ordered]
         return ctypes.addressof(arguments)
+
+    def _memory(self, number: int, operands: Operands, ordered: NDArray[Any] | None) -> Owned:
+        """The memory of one argument."""
+        api, mix, block = self._api, self._case.mix, operands.block
+        if number == dnn.SCALES | dnn.SRC and self._one is not None:
+            return api.memory(self._one, ctypes.addressof(self._alpha))
+        if number == dnn.SCALES | dnn.SRC:
+            return api.memory(api.matrix((self._case.m,), mix.scale_a, (1,)), int(block[Slot.SCALE_A]))
+        if number == dnn.SCALES | dnn.WEIGHTS and ordered is not None:
+            return api.memory(api.matrix(ordered.shape, mix.scale_b, (self._case.n, 1)), ordered.ctypes.data)
+        if number == dnn.SCALES | dnn.WEIGHTS:
+            return api.memory(api.matrix((self._case.n,), mix.scale_b, (1,)), int(block[Slot.SCALE_B]))
+        places = {dnn.SRC: (self._a, Slot.A), dnn.WEIGHTS: (self._b, Slot.B), dnn.DST: (self._c, Slot.C), dnn.BIAS: (self._bias, Slot.BIAS)}
+        descriptor, slot = places.get(number, (self._c, Slot.RESIDUAL))
+        assert descriptor is not None
+        return api.memory(descriptor, int(block[slot]))
+
+
+def _turning(case: Case, groups: int, place: int) -> Code:
+    """`void turn(ptr arguments)`: the scales of B, [n][groups], as [groups][n] to where argument `place` of the kernel's state points."""
+    kind = f"i{ELEMENTS[case.mix.scale_b].bits}"
+    w = Writer("turn", (("ptr", "s"),), internal=False)
+    source, columns = w.slot("%s", Slot.SCALE_B, "ptr"), w.slot("%s", Slot.N)
+    target = w.slot(w.slot("%s", Slot.STATE, "ptr"), 2 * place + 1, "ptr")
+    with w.loop(0, columns) as column:
+        row = w.at(source, w.mul(column, groups), kind)
+        with w.loop(0, groups) as group:
+            value = w.load(kind, w.at(row, group, kind), 2)
+            w.store(kind, value, w.at(target, w.add(w.mul(columns, group), column), kind), 2)
+    return compile_ir(w.text(), optimize=True)
 
 
 LIBRARY = OneDnn()

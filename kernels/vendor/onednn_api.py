@@ -27,6 +27,7 @@ DATA_TYPES = {
     "e2m1": 14,
 }
 SRC, SRC_1, DST, WEIGHTS, BIAS, SCALES = 1, 2, 17, 33, 41, 4096
+FAST_MODES = {"bf16": 1, "f16": 2}  # fpmath modes: what whole numbers may be turned into
 RELU, GELU_TANH, SWISH, BINARY_ADD = 0x20, 0x2B, 0x2C, 0x1FFF0
 _POST_OP_BASES = (32768, 16384)  # since 3.10 or so, and before
 _QUERY_IMPLEMENTATION, _QUERY_ARGUMENT, _QUERY_DIMENSIONS = 8, 255, 256
@@ -114,9 +115,12 @@ class Api:
         return Owned(value, getattr(self.handle, free))
 
     def matrix(self, dims: Sequence[int], element: str, strides: Sequence[int]) -> Owned:
-        """A descriptor of a strided array; strides in elements."""
-        kind = DATA_TYPES[element]
-        return self._owned("dnnl_memory_desc_create_with_strides", "dnnl_memory_desc_destroy", len(dims), Dims(*dims), kind, Dims(*strides))
+        """A descriptor of a strided array; strides in elements. NotPossibleError for a type that came with a later release."""
+        value, make = Handle(), self.handle.dnnl_memory_desc_create_with_strides
+        status = int(make(ctypes.byref(value), len(dims), Dims(*dims), DATA_TYPES[element], Dims(*strides)))
+        if status:  # the sizes are right: what a release may not know is the type
+            raise NotPossibleError(f"oneDNN {self.version} has no elements of type {element}")
+        return Owned(value, self.handle.dnnl_memory_desc_destroy)
 
     def attributes(self) -> Owned:
         """Attributes, all as usual."""
@@ -125,6 +129,21 @@ class Api:
     def set_scale(self, attributes: Owned, argument: int) -> None:
         """One scale for a whole operand, given when it runs."""
         self._must("dnnl_primitive_attr_set_scales_mask", attributes.value, argument, 0)
+
+    def set_scales(self, attributes: Owned, argument: int, mask: int, groups: Sequence[int], element: str) -> None:
+        """Many scales, given when it runs: one for each index of the dimensions of `mask`, or each group of `groups` in the last two."""
+        self._present("dnnl_primitive_attr_set_scales", "scales in groups")
+        sizes = Dims(*groups) if groups else None
+        self._must("dnnl_primitive_attr_set_scales", attributes.value, argument, mask, len(groups), sizes, DATA_TYPES[element])
+
+    def set_fast_mode(self, attributes: Owned, element: str) -> None:
+        """Whole numbers of the weights may be turned into this type of float, which is what makes them weights of a float's product."""
+        self._present("dnnl_primitive_attr_set_fpmath_mode_v2", "products of floats and 4-bit integers")
+        self._must("dnnl_primitive_attr_set_fpmath_mode_v2", attributes.value, FAST_MODES[element], 1)
+
+    def _present(self, name: str, what: str) -> None:
+        if not has(self.handle, name):
+            raise NotPossibleError(f"oneDNN {self.version} has no {what}")
 
     def post_operations(self) -> Owned:
         """An empty list of operations on the result."""

@@ -118,10 +118,12 @@ def test_the_residual_of_a_batch_is_added_apart(workers):
 
 @pytest.mark.parametrize("dtype", ["f32", "f64"])
 @pytest.mark.parametrize(("kind", "layout"), [("strided", "nn"), ("pointers", "tt"), ("same-a", "nt"), ("same-b", "tn")])
-def test_batches_go_to_its_own_call(workers, dtype, kind, layout):
-    answer = ask(workers[1], Case(17, 19, 23, dtype=dtype, layout=layout, batch=4, batch_kind=kind, epilogue="residual"))
-    assert answer["status"] == Status.OK.value, answer["reason"]
-    assert answer["variant"]["params"]["batch"] == "its own call"
+def test_batches_are_a_loop_on_one_thread_and_its_own_call_on_more(workers, dtype, kind, layout):
+    for threads in (1, 2)[: len(HOST.cpus)]:
+        case = Case(17, 19, 23, dtype=dtype, layout=layout, batch=4, batch_kind=kind, epilogue="residual", threads=threads)
+        answer = ask(workers[1], case)
+        assert answer["status"] == Status.OK.value, answer["reason"]
+        assert answer["variant"]["params"]["batch"] == ("a loop" if threads == 1 else "its own call")
 
 
 def test_which_releases_and_cases_are_fused():
