@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -235,7 +236,7 @@ def list_(state: State, kind: str, as_json: bool) -> None:
 
 
 def _vendor_text(rows: Rows) -> str:
-    """Each library with its licence, then its copies or how to bring one; a path has a line of its own, to be copied whole."""
+    """Each library with its licence, then its copies or how to bring one; a path and a command have lines of their own, to be copied."""
     lines, told = [], ""
     for row in rows:
         library = row["name"].partition("@")[0]
@@ -243,7 +244,9 @@ def _vendor_text(rows: Rows) -> str:
             lines.append(f"{library}  {row['title']}, {row['licence']}")
             told = library
         if row["state"] == "absent":
-            lines.append(f"  absent: {row['where']}")
+            bring = row["bring"] and ("; to bring it:" if row["reason"] == "not installed" else "; there:")
+            lines += textwrap.wrap(f"  absent: {row['reason']}{bring}", console.width(), subsequent_indent="  ", break_on_hyphens=False)
+            lines += [f"    {row['bring']}"] if bring else []
             continue
         version = f"version {row['version']}" if row["version"] else ""
         lines.append(f"  {', '.join(filter(None, (row['name'], version, _size(row))))}")

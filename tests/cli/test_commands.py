@@ -114,7 +114,8 @@ def test_the_list_of_libraries_names_what_is_here_and_how_to_bring_the_rest(resu
     for item in items:
         if item["state"] == "absent":
             assert item["reason"]
-            assert any(item["where"][:30] in line for line in text)
+            assert any(item["reason"][:30] in line for line in text)
+            assert not item["bring"] or f"    {item['bring']}" in text
         else:
             assert f"    {item['where']}" in text
             assert item["kind"] == "framework" or item["size_bytes"] > 0
