@@ -16,7 +16,7 @@ from typing import Any
 
 from .codec import decode, encode
 from .errors import SchemaError, StoreError, UsageError
-from .files import Migrations, check_id, is_id, parse_json, read_text, store_error, sync_folder, upgrade, write_all
+from .files import Migrations, check_id, is_id, parse_json, store_error, sync_folder, upgrade, write_all
 from .runs import RUN_SCHEMA, Run
 
 try:
@@ -166,27 +166,76 @@ class RunWriter:
 
 def read_run(path: Path) -> tuple[Run, Iterator[Event], list[str]]:
     """The run, its events in order, and notes (a torn last line). SchemaError names the line of whatever is wrong."""
-    text = read_text(path)
-    whole = text.endswith("\n")
-    lines = text.split("\n")
-    if whole:
-        lines.pop()
     notes: list[str] = []
-    if not lines or not lines[0]:
+    run, lines = _opened(path)
+    return run, iter([event for _, event in _events(path, lines, notes, tolerant=False)]), notes
+
+
+def stream_run(path: Path) -> tuple[Run, Iterator[tuple[int, Event]], list[str]]:
+    """As `read_run`, but events come one at a time with their line, and a damaged line is skipped and noted, never an end.
+
+    For readers of files that they did not write, and of files that do not fit into memory. `notes` is complete when the events are over.
+    StoreError or SchemaError where there is no file, or no first line.
+    """
+    notes: list[str] = []
+    run, lines = _opened(path)
+    return run, _events(path, lines, notes, tolerant=True), notes
+
+
+_MOST_LINE = 1 << 26  # bytes; a row has some thousand
+_MOST_NOTES = 5  # of damaged lines, told one by one
+
+
+def _opened(path: Path) -> tuple[Run, Iterator[tuple[int, bytes]]]:
+    """The first line, and the others with their numbers."""
+    lines = _lines(path)
+    _, first = next(lines, (1, b""))
+    if not first.strip(b"\n"):
         raise SchemaError(f"{path}: the file is empty: the run ended before its first line was written", "remove it")
-    run = _first_line(lines[0], path)
-    events = []
-    for number, line in enumerate(lines[1:], start=2):
+    return _first_line(_text(first, f"{path}, line 1"), path), lines
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Each line with its number, from 1; its end stays, so that a torn one can be told."""
+    try:
+        with path.open("rb") as file:
+            number = 0
+            while line := file.readline(_MOST_LINE):
+                number += 1
+                yield number, line
+    except OSError as error:
+        raise store_error("read", path, error) from error
+    except ValueError as error:  # a NUL in the name
+        raise StoreError(f"{str(path)!r} cannot be read: {error}") from None
+
+
+def _text(line: bytes, place: str) -> str:
+    try:
+        return line.decode("utf-8").rstrip("\n")
+    except UnicodeDecodeError as error:
+        raise SchemaError(f"{place}: byte {error.start} is not UTF-8 text", "this is no file of mmbench, or it is damaged") from None
+
+
+def _events(path: Path, lines: Iterator[tuple[int, bytes]], notes: list[str], *, tolerant: bool) -> Iterator[tuple[int, Event]]:
+    damaged = 0
+    for number, line in lines:
         place = f"{path}, line {number}"
         try:
-            events.append(decode(Event, parse_json(line, place), "$"))
+            event = decode(Event, parse_json(_text(line, place), place), "$")
         except SchemaError as error:
-            if number == len(lines) and not whole:
+            if not line.endswith(b"\n"):
                 notes.append(f"{path}: line {number} is torn (the run was cut off while writing it) and was skipped")
-                break
+                return
             message = error.message if error.message.startswith(str(path)) else f"{place}: {error.message}"
-            raise SchemaError(message, "the file was damaged or edited: restore it") from None
-    return run, iter(events), notes
+            if not tolerant:
+                raise SchemaError(message, "the file was damaged or edited: restore it") from None
+            damaged += 1
+            if damaged <= _MOST_NOTES:
+                notes.append(f"{message}; the line was skipped")
+        else:
+            yield number, event
+    if damaged > _MOST_NOTES:
+        notes.append(f"{path}: {damaged - _MOST_NOTES} more damaged lines were skipped")
 
 
 def read_head(path: Path) -> Run:
