@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from .dtypes import MIXES
 from .errors import SchemaError
 from .machine import Conditions
 from .plan import Opened, SweepEnd, SweepPlan
-from .runlog import Event, StoredRun, list_runs, read_run
+from .runlog import Event, StoredRun, list_runs, read_run, stream_run
 from .runs import Run
 
 SWEEP = "sweep"  # the kind of its run
@@ -65,7 +65,21 @@ class Sweep:
 def read_sweep(path: Path) -> Sweep:
     """The sweep in a run file; StoreError or SchemaError with file and line where it cannot be read as one."""
     with _without_collections():
-        return _read(path)
+        run, events, torn = read_run(path)
+        _refuse_other_kinds(run, path)
+        return _folded(run, path, enumerate(events, start=2), torn, None, None)
+
+
+def stream_sweep(path: Path, take: Callable[[Measurement], None], most_rows: int) -> Sweep:
+    """As `read_sweep`, for readers of files that they did not write: each row goes to `take`, and none is kept in the Sweep.
+
+    A damaged line, and a row with values that mean nothing, is skipped and noted in `torn`; so are rows beyond `most_rows`. StoreError or
+    SchemaError only where there is no sweep to be read at all.
+    """
+    with _without_collections():
+        run, events, torn = stream_run(path)
+        _refuse_other_kinds(run, path)
+        return _folded(run, path, events, torn, take, most_rows)
 
 
 @contextlib.contextmanager
@@ -80,16 +94,48 @@ def _without_collections() -> Iterator[None]:
             gc.enable()
 
 
-def _read(path: Path) -> Sweep:
-    run, events, torn = read_run(path)
+def _refuse_other_kinds(run: Run, path: Path) -> None:
     if run.kind != SWEEP:
-        raise SchemaError(f"{path}: this is a {run.kind} run, not a sweep", "see `mmbench list runs`")
+        raise SchemaError(f"{path}: this is a {run.kind[:40]} run, not a sweep", "see `mmbench list runs`")
+
+
+def _folded(
+    run: Run,
+    path: Path,
+    events: Iterable[tuple[int, Event]],
+    torn: list[str],
+    take: Callable[[Measurement], None] | None,
+    most_rows: int | None,
+) -> Sweep:
+    """The Sweep that the events add up to. With `take` it is tolerant, and holds no rows."""
     seen: dict[str, list[Any]] = {name: [] for name in _KINDS}
     known: set[Case] = set()
-    for line, event in enumerate(events, start=2):
+    rows = damaged = 0
+    first_damage = ""
+    for line, event in events:
         kind = _KINDS.get(event.event)
-        if kind is not None:
-            seen[event.event].append(_payload(kind, event, f"{path}, line {line}", known))
+        if kind is None:
+            continue
+        if event.event == "row" and most_rows is not None and rows >= most_rows:
+            rows += 1
+            continue
+        try:
+            payload = _payload(kind, event, f"{path}, line {line}", known)
+        except SchemaError as error:
+            if take is None:
+                raise
+            damaged += 1
+            first_damage = first_damage or error.message
+            continue
+        if event.event != "row" or take is None:
+            seen[event.event].append(payload)
+        else:
+            take(payload)
+        rows += event.event == "row"
+    if damaged:
+        torn.append(f"{first_damage}; the line was skipped" + (f", and {damaged - 1} more like it" if damaged > 1 else ""))
+    if most_rows is not None and rows > most_rows:
+        torn.append(f"{path}: {rows - most_rows} rows beyond the first {most_rows} were skipped")
     if not seen["plan"]:
         raise SchemaError(f"{path}: the sweep ended before its plan was written", "start it anew")
     opened = {info.kernel: info for info in seen["opened"]}

@@ -29,8 +29,16 @@ FAILED = (Status.WRONG, Status.CRASHED, Status.TIMEOUT)
 
 def sweep_document(sweep: Sweep, machine: Machine | None, no_machine: str = "") -> SweepDocument:
     """Everything that is to be said of a sweep; `no_machine` is the reason where there is no machine file."""
-    roofs = Roofs.of(machine)
-    rows = _with_ratios(_rows(sweep.rows, roofs))
+    derived = RowMaker(Roofs.of(machine))
+    for row in sweep.rows:
+        derived.take(row)
+    return document_of(sweep, derived, no_machine)
+
+
+def document_of(sweep: Sweep, derived: RowMaker, no_machine: str = "") -> SweepDocument:
+    """The same from rows that were derived one at a time as they were read (`sweeplog.stream_sweep`)."""
+    roofs = derived.roofs
+    rows = _with_ratios(derived.rows())
     end = sweep.ends[-1] if sweep.ends else None
     wall_s = sum(e.wall_s for e in sweep.ends)
     parts_s: Counter[str] = Counter()
@@ -68,8 +76,9 @@ def sweep_document(sweep: Sweep, machine: Machine | None, no_machine: str = "") 
 
 @dataclass(frozen=True, slots=True)
 class _About:
-    """What is the same for all rows of a case."""
+    """What is the same for all rows of a case; their one Case, too, so that a long file does not hold a hundred equal ones."""
 
+    case: Case
     name: str
     id: str
     operations: int
@@ -122,22 +131,31 @@ def each_s(samples: Samples) -> tuple[list[float], list[float]]:
     return [times[i] / calls[i] for i in kept], [clocks[i] for i in kept if clocks and clocks[i] > 0]
 
 
-def _rows(measured: Iterable[Measurement], roofs: Roofs) -> list[SweepRow]:
-    about: dict[Case, _About] = {}
-    rows: dict[tuple[str, str], SweepRow] = {}  # a row that was written twice counts once, as it was last
-    for m in measured:
-        known = about.get(m.case)
+class RowMaker:
+    """Derive rows from measurements, one at a time; raw samples are not kept. A row that was written twice counts once, as it was last."""
+
+    def __init__(self, roofs: Roofs) -> None:
+        self.roofs = roofs
+        self._about: dict[Case, _About] = {}
+        self._rows: dict[tuple[str, str], SweepRow] = {}
+
+    def take(self, m: Measurement) -> None:
+        """One more."""
+        known = self._about.get(m.case)
         if known is None:
-            known = about[m.case] = _About(m.case.name, m.case.id, m.case.operations, m.case.traffic_bytes())
-        rows[known.id, m.variant.kernel] = _row(m, known, roofs)
-    return list(rows.values())
+            known = self._about[m.case] = _About(m.case, m.case.name, m.case.id, m.case.operations, m.case.traffic_bytes())
+        self._rows[known.id, m.variant.kernel] = _row(m, known, self.roofs)
+
+    def rows(self) -> list[SweepRow]:
+        """All that were taken."""
+        return list(self._rows.values())
 
 
 def _row(m: Measurement, about: _About, roofs: Roofs) -> SweepRow:
     row = SweepRow(
         cell=about.name,
         case_id=about.id,
-        case=m.case,
+        case=about.case,
         kernel=m.variant.kernel,
         status=m.status,
         operations=about.operations,
