@@ -1,0 +1,274 @@
+"""Gather what a report stands on: machines and sweeps out of files, folders and globs, and what could not be read and why.
+
+Files may be anybody's: a damaged line costs itself, a damaged file costs itself, and both are told in `Evidence.skipped`. Of several sweeps
+of one machine the newest row of each kernel in each cell counts; rows of other versions of a kernel are superseded, never mixed in.
+Rows are derived as they are read, so that memory grows with what is shown and not with raw samples.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ...configs.errors import MmbenchError, StoreError, UsageError
+from ...configs.machine import Machine
+from ...configs.runlog import read_head
+from ...configs.store import load_machine
+from ...configs.sweepdoc import SweepDocument, SweepKernel, SweepRow
+from ...configs.sweeplog import SWEEP, stream_sweep
+from ...kernels.roofline import Roofs
+from ..sweep_rows import RowMaker, document_of
+from .blocks import plain
+
+MOST_ROWS = 250_000  # of all files together: half a gigabyte
+_DEPTH = 4  # folders below the one that is named: results/machine/runs
+SYNTHETIC = "synthetic"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One machine of the report: its file if there is one, its sweeps (the newest first, without their rows), and its rows.
+
+    `label` is short and different from those of the other machines; a synthetic machine says so in it. `rows` hold the newest answer of
+    each kernel in each cell; `superseded` older ones are not shown.
+    """
+
+    id: str
+    label: str
+    machine: Machine | None = None
+    no_machine: str = ""
+    sweeps: tuple[SweepDocument, ...] = ()
+    rows: tuple[SweepRow, ...] = ()
+    superseded: int = 0
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether it was made up, for trying things out."""
+        return is_synthetic(self.id)
+
+    @property
+    def kernels(self) -> dict[str, SweepKernel]:
+        """Every kernel of its sweeps by name, as the newest sweep has it."""
+        found: dict[str, SweepKernel] = {}
+        for sweep in self.sweeps:
+            for kernel in sweep.kernels:
+                found.setdefault(kernel.kernel, kernel)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file or a part of one that could not be read, and why."""
+
+    place: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that a report knows. `names` gives each kernel the name to show, `order` its number: one colour and marker in every figure."""
+
+    subjects: tuple[Subject, ...]
+    skipped: tuple[Skipped, ...] = ()
+    names: dict[str, str] = field(default_factory=dict)
+    order: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def swept(self) -> tuple[Subject, ...]:
+        """The machines with rows."""
+        return tuple(s for s in self.subjects if s.rows)
+
+    @property
+    def probed(self) -> tuple[Subject, ...]:
+        """The machines with a machine file."""
+        return tuple(s for s in self.subjects if s.machine is not None)
+
+    def name(self, kernel: str) -> str:
+        """The name to show of a kernel."""
+        return self.names.get(kernel, plain(kernel, 40))
+
+    def number(self, kernel: str) -> int:
+        """Its number, which chooses colour, marker and dash."""
+        return self.order.get(self.name(kernel), 0)
+
+
+def is_synthetic(machine_id: str) -> bool:
+    """Machines that were made up have ids that begin so, and never any other."""
+    return machine_id.startswith(f"{SYNTHETIC}-")
+
+
+def gather(words: Iterable[str], results: Path) -> Evidence:
+    """The evidence in files, folders and globs (without any: in `results`). UsageError for a word that names nothing at all."""
+    skipped: list[Skipped] = []
+    machines: dict[str, Path] = {}
+    runs: dict[Path, str] = {}  # a run file to its machine's id
+    for path in files_of(list(words), results):
+        try:
+            _sort_in(path, machines, runs)
+        except MmbenchError as error:
+            skipped.append(Skipped(str(path), error.message))
+    for path, machine_id in list(runs.items()):
+        beside = path.parent.parent / "machine.json"
+        if machine_id not in machines and beside.is_file():
+            machines[machine_id] = beside
+    loaded = _loaded(machines, skipped)
+    subjects = [_subject(machine_id, loaded.get(machine_id), paths, skipped) for machine_id, paths in _by_machine(loaded, runs).items()]
+    return arranged([s for s in subjects if s.machine is not None or s.sweeps], skipped)
+
+
+def arranged(subjects: list[Subject], skipped: Iterable[Skipped] = ()) -> Evidence:
+    """The evidence of these machines, in order (real ones first, the one with most rows first), with labels that differ."""
+    ordered = sorted(subjects, key=lambda s: (s.synthetic, -len(s.rows), s.id))
+    labels = _labels(ordered)
+    labelled = tuple(replace(s, label=labels[s.id]) for s in ordered)
+    names = _names(labelled)
+    return Evidence(labelled, tuple(skipped), names, _order(labelled, names))
+
+
+def files_of(words: list[str], results: Path) -> Iterator[Path]:
+    """The files that the words name, each once: files, all of a folder, or what fits a glob."""
+    seen: set[Path] = set()
+    for word in words or [str(results)]:
+        for path in sorted(_meant(word, bool(words))):
+            if path not in seen:
+                seen.add(path)
+                yield path
+
+
+def _meant(word: str, named: bool) -> list[Path]:
+    if "\0" in word or not word:
+        raise UsageError(f"{word!r} is no file name", "name a machine.json, a run file, a folder or a glob")
+    path = Path(word)
+    try:
+        if path.is_dir():
+            return [p for p in _below(path, _DEPTH) if p.suffix == ".jsonl" or p.name == "machine.json"]
+        if path.is_file():
+            return [path]
+    except OSError as error:
+        raise UsageError(f"{word}: {error.strerror or error}", "name another file") from None
+    found = [Path(p) for p in glob.glob(word, recursive=True) if Path(p).is_file()]  # noqa: PTH207 - absolute patterns, too
+    if found or not named:
+        return found
+    raise UsageError(f"there is no file, folder or glob {word!r}", "see `mmbench list runs` and `mmbench list machines`")
+
+
+def _below(folder: Path, depth: int) -> Iterator[Path]:
+    """Files in a folder and those below, not through links that lead in circles."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return
+    for entry in entries:
+        if entry.is_file():
+            yield entry
+        elif depth > 1 and entry.is_dir() and not entry.is_symlink():
+            yield from _below(entry, depth - 1)
+
+
+def _sort_in(path: Path, machines: dict[str, Path], runs: dict[Path, str]) -> None:
+    """Whether a file is a machine or a sweep; runs of other kinds (a probe's) hold what the machine file holds, and are left out."""
+    if path.suffix == ".json":
+        machines[str(path)] = path
+        return
+    head = read_head(path)
+    if head.kind == SWEEP:
+        runs[path] = head.machine_id
+
+
+def _loaded(machines: dict[str, Path], skipped: list[Skipped]) -> dict[str, Machine]:
+    found: dict[str, Machine] = {}
+    for path in dict.fromkeys(machines.values()):
+        try:
+            machine = load_machine(path)
+        except StoreError as error:
+            skipped.append(Skipped(str(path), error.message))
+            continue
+        known = found.get(machine.id)
+        if known is None or known.probed_at < machine.probed_at:
+            found[machine.id] = machine
+    return found
+
+
+def _by_machine(loaded: dict[str, Machine], runs: dict[Path, str]) -> dict[str, list[Path]]:
+    """Run files by machine, newest first: their names begin with the moment."""
+    groups: dict[str, list[Path]] = {machine_id: [] for machine_id in loaded}
+    for path, machine_id in sorted(runs.items(), key=lambda item: item[0].name, reverse=True):
+        groups.setdefault(machine_id, []).append(path)
+    return groups
+
+
+def _subject(machine_id: str, machine: Machine | None, paths: list[Path], skipped: list[Skipped]) -> Subject:
+    """A machine with its sweeps read."""
+    roofs = Roofs.of(machine)
+    why = "" if machine is not None else "there is no machine file beside its runs: `mmbench probe` writes one"
+    sweeps: list[SweepDocument] = []
+    rows: dict[tuple[str, str], SweepRow] = {}
+    superseded = 0
+    for path in paths:
+        maker = RowMaker(roofs)
+        try:
+            sweep = stream_sweep(path, maker.take, MOST_ROWS - len(rows))
+        except StoreError as error:
+            skipped.append(Skipped(str(path), error.message))
+            continue
+        skipped += [Skipped(str(path), note) for note in sweep.torn]
+        document = document_of(sweep, maker, why)
+        for row in document.rows:
+            superseded += (row.case_id, row.kernel) in rows
+            rows.setdefault((row.case_id, row.kernel), row)
+        sweeps.append(replace(document, rows=()))
+    return Subject(machine_id, machine_id, machine, why, tuple(sweeps), _ranked(rows.values()), superseded)
+
+
+def _ranked(rows: Iterable[SweepRow]) -> tuple[SweepRow, ...]:
+    """Rows of several sweeps with the ratio to the fastest of the cell among all of them."""
+    kept = list(rows)
+    best: dict[str, float] = {}
+    for row in kept:
+        if row.timed:
+            best[row.case_id] = min(row.time_s, best.get(row.case_id, row.time_s))
+    return tuple(replace(row, ratio=row.time_s / best[row.case_id]) if row.timed else row for row in kept)
+
+
+def _labels(subjects: list[Subject]) -> dict[str, str]:
+    """Short labels that differ: the microarchitecture and the CPUs, with a part of the id where that is not enough."""
+    wanted = {s.id: _label(s) for s in subjects}
+    counted = list(wanted.values())
+    return {i: label if counted.count(label) == 1 else f"{label} {plain(i, 60)[-4:]}" for i, label in wanted.items()}
+
+
+def _label(subject: Subject) -> str:
+    words = [plain(subject.id, 28)]
+    machine = subject.machine
+    if machine is not None:
+        fact = machine.identity.get("microarchitecture") or machine.identity.get("brand")
+        if fact is not None and fact.value:
+            words = [plain(fact.value, 24)]
+        if machine.topology is not None and machine.topology.threads.known:
+            words.append(f"{plain(machine.topology.threads.value, 6)} CPUs")
+    return ", ".join(words) + (" (synthetic)" if subject.synthetic else "")
+
+
+def _names(subjects: tuple[Subject, ...]) -> dict[str, str]:
+    """Kernel to the name to show: without its origin where no machine has two copies of that library."""
+    several: set[str] = set()
+    everyone: dict[str, None] = {}
+    for subject in subjects:
+        here = dict.fromkeys([*subject.kernels, *(row.kernel for row in subject.rows)])
+        everyone.update(here)
+        short = [kernel.partition("@")[0] for kernel in here]
+        several.update(name for name in short if short.count(name) > 1)
+    return {k: plain(k if k.partition("@")[0] in several else k.partition("@")[0], 40) for k in everyone}
+
+
+_FIRST = ("vectorized", "openblas", "mkl", "onednn", "aocl", "blis", "naive", "blocked", "libxsmm")
+
+
+def _order(subjects: tuple[Subject, ...], names: dict[str, str]) -> dict[str, int]:
+    """Numbers by name: the usual kernels keep theirs in every report, so that a reader knows a colour again."""
+    del subjects
+    shown = dict.fromkeys(names.values())
+    ranks = {name: _FIRST.index(name.partition("@")[0]) if name.partition("@")[0] in _FIRST else len(_FIRST) for name in shown}
+    return {name: number for number, name in enumerate(sorted(shown, key=lambda n: (ranks[n], n)))}
