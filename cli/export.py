@@ -1,50 +1,134 @@
-"""Write a stored machine for other programs: its JSON file, or a table of facts or of raw samples."""
+"""Write a stored machine or sweep for other programs: JSON, CSV, Parquet, google-benchmark's and pyperf's formats, JUnit."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping
+import os
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..configs.errors import UsageError
 from ..configs.files import write_atomic
 from ..configs.machine import Machine
-from ..configs.store import find_machine, load_machine, machine_text
+from ..configs.store import find_machine, find_run, load_machine, machine_text
+from ..configs.sweeplog import list_sweeps, read_sweep
 from . import console
 from .state import State, pass_state, results_option
 
+if TYPE_CHECKING:
+    from ..configs.sweepdoc import SweepDocument
+    from ..configs.sweeplog import Sweep
+
 FACT_COLUMNS = ("path", "value", "unit", "how", "by", "low", "high", "note")
+OF_BOTH = ("json", "csv")  # of a machine, or of a sweep where one is named
+OF_SWEEPS = ("parquet", "gbench", "pyperf", "junit", "markdown")
 
 
 @click.command()
-@click.argument("form", type=click.Choice(["json", "csv"]))
-@click.argument("machine", default="", metavar="[MACHINE]")
-@click.option("--curves", is_flag=True, help="CSV: one row a raw sample, instead of one row a fact.")
+@click.argument("form", type=click.Choice([*OF_BOTH, *OF_SWEEPS]))
+@click.argument("what", default="", metavar="[MACHINE|RUN]")
+@click.option("--curves", is_flag=True, help="CSV of a machine: one row a raw sample, instead of one row a fact.")
 @click.option("-o", "--output", metavar="FILE", help="Write there instead of to standard output.")
 @results_option
 @pass_state
-def export(state: State, form: str, machine: str, curves: bool, output: str | None) -> None:
-    """Write a stored machine as JSON or CSV.
+def export(state: State, form: str, what: str, curves: bool, output: str | None) -> None:
+    """Write a stored machine or sweep for other programs.
 
-    MACHINE is a file, an id, or the beginning of one; without it, the machine that was probed last.
+    json and csv take a machine (a file, an id, or the beginning of one; the one probed last by default) or a sweep (likewise). parquet,
+    gbench (google-benchmark), pyperf, junit and markdown take a sweep, the newest by default.
     """
-    if curves and form == "json":
+    if curves and form != "csv":
         raise UsageError("--curves is for csv", "the JSON file holds the curves anyway")
-    stored = load_machine(find_machine(state.settings.results, machine))
-    text = machine_text(stored) if form == "json" else samples_csv(stored) if curves else facts_csv(stored)
-    if output is None:
-        console.answer(text)
-    else:
-        write_atomic(Path(output), text.encode("utf-8", errors="backslashreplace"))
+    if output is not None and (not output or "\0" in output):
+        raise UsageError(f"--output: {output!r} is not a file name")
+    results = state.settings.results
+    path = _sweep_path(results, form, what, curves)
+    content = _of_machine(form, load_machine(find_machine(results, what)), curves) if path is None else _of_sweep(form, path, results)
+    if output is not None:
+        write_atomic(Path(output), content)
         console.say(f"wrote {output}")
+    elif form == "parquet":
+        _write_binary(content)
+    else:
+        console.answer(content.decode("utf-8", errors="replace"))
+
+
+def _sweep_path(results: Path, form: str, what: str, curves: bool) -> Path | None:
+    """The sweep that is meant; None where a machine is."""
+    if curves or (form in OF_BOTH and not what):
+        return None
+    if not what:
+        newest = next(iter(list_sweeps(results)), None)
+        if newest is None:
+            raise UsageError(f"no sweep is stored in {results}", "run `mmbench sweep` first, or name another folder with --results")
+        return newest.path
+    if form in OF_BOTH:
+        try:
+            find_machine(results, what)
+        except UsageError as no_machine:
+            try:
+                return find_run(results, what)
+            except UsageError:
+                raise no_machine from None
+        return Path(what) if what.endswith(".jsonl") and Path(what).is_file() else None
+    return find_run(results, what)
+
+
+def _of_machine(form: str, machine: Machine, curves: bool) -> bytes:
+    text = machine_text(machine) if form == "json" else samples_csv(machine) if curves else facts_csv(machine)
+    return text.encode("utf-8", errors="backslashreplace")
+
+
+def _of_sweep(form: str, path: Path, results: Path) -> bytes:
+    from ..reports import exchange
+
+    sweep = read_sweep(path)
+    if form == "gbench":
+        text = exchange.gbench(sweep)
+    elif form == "pyperf":
+        text = exchange.pyperf(sweep)
+        if not text:
+            raise UsageError(f"sweep {sweep.run.id} has no row with a time, and pyperf no way to say so", "export json instead")
+    else:
+        return _of_document(form, sweep, results)
+    return text.encode("utf-8", errors="backslashreplace")
+
+
+def _of_document(form: str, sweep: Sweep, results: Path) -> bytes:
+    from ..reports.flat import flat_rows
+    from ..reports.sweep_rows import sweep_document
+    from .show import machine_of
+
+    document: SweepDocument = sweep_document(sweep, *machine_of(sweep, results))
+    if form in ("json", "junit", "markdown"):
+        from .exports import export_text
+
+        return export_text(form, document, sweep).encode("utf-8", errors="backslashreplace")
+    rows = list(flat_rows(document.machine_id, document.rows))
+    if form == "parquet":
+        from ..reports.parquet import parquet_bytes
+
+        return parquet_bytes(rows)
+    from ..reports.csvtext import csv_text
+
+    columns = tuple(rows[0]) if rows else ("machine", "cell")
+    return csv_text(rows, columns).encode("utf-8", errors="backslashreplace")
+
+
+def _write_binary(content: bytes) -> None:
+    if sys.stdout.isatty():
+        raise UsageError("a Parquet file is no text for a terminal", "name a file with -o, or redirect standard output")
+    sys.stdout.flush()
+    view = memoryview(content)
+    while view:
+        view = view[os.write(sys.stdout.fileno(), view) :]
 
 
 def facts_csv(machine: Machine) -> str:
     """One row a Fact; an unknown value is an empty cell, its reason in the note."""
+    from ..reports.csvtext import csv_text
     from ..reports.facts import machine_facts
 
     def row(path: str, fact: Any) -> dict[str, Any]:
@@ -55,25 +139,8 @@ def facts_csv(machine: Machine) -> str:
 
 def samples_csv(machine: Machine) -> str:
     """One row a raw sample; the columns are all settings that any point has."""
+    from ..reports.csvtext import csv_text
     from ..reports.samples import machine_samples
 
     rows = list(machine_samples(machine))
     return csv_text(rows, tuple(dict.fromkeys(name for row in rows for name in row)))
-
-
-def csv_text(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...]) -> str:
-    """RFC 4180 text. A word that a spreadsheet would run as a formula gets an apostrophe in front."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([_harmless(name) for name in columns])
-    for row in rows:
-        writer.writerow([_harmless(row.get(name)) for name in columns])
-    return buffer.getvalue()
-
-
-def _harmless(value: Any) -> Any:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return "'" + value
-    return value

@@ -16,6 +16,7 @@ from mmbench.configs import store
 from mmbench.configs.machine import Machine
 from mmbench.configs.runs import Run
 from mmbench.kernels.vendor.library import libraries
+from mmbench.reports.csvtext import csv_text
 from synthetic_machine import synthetic_machine
 
 MACHINE = synthetic_machine()
@@ -169,7 +170,7 @@ def test_export_csv_of_curves_has_a_row_for_each_sample(results: Path) -> None:
 
 
 def test_a_word_that_a_spreadsheet_would_run_is_disarmed() -> None:
-    text = export.csv_text([{"a": "=1+1", "b": -1.5, "c": None, "d": 'x,\n"y"', "e": True, "f": "@x"}], tuple("abcdef"))
+    text = csv_text([{"a": "=1+1", "b": -1.5, "c": None, "d": 'x,\n"y"', "e": True, "f": "@x"}], tuple("abcdef"))
     assert list(csv.reader(io.StringIO(text)))[1] == ["'=1+1", "-1.5", "", 'x,\n"y"', "true", "'@x"]
 
 

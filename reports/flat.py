@@ -1,0 +1,61 @@
+"""Lay rows of sweeps out flat: one dict a kernel and cell, with the unit in each name, for tables of other programs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ..configs.codec import encode
+from ..configs.sweepdoc import SweepRow
+
+_CASE = ("op", "m", "n", "k", "dtype", "layout", "batch", "batch_kind", "lda", "ldb", "ldc", "alpha", "beta", "epilogue", "threads")
+# Fields of SweepRow and the columns that they become.
+_PLAIN = {
+    "kernel": "kernel",
+    "version": "kernel_version",
+    "isa": "isa",
+    "origin": "origin",
+    "reason": "reason",
+    "operations": "operations",
+    "time_s": "time_s",
+    "low_s": "low_s",
+    "high_s": "high_s",
+    "samples": "samples",
+    "dropped": "dropped_samples",
+    "timed_by": "timed_by",
+    "rate": "rate_op_per_s",
+    "traffic": "traffic_byte_per_s",
+    "intensity": "intensity_op_per_byte",
+    "clock_hz": "clock_hz",
+    "cycles": "cycles",
+    "roof_share": "roof_share",
+    "roof_bound": "roof_bound",
+    "roof_name": "roof_name",
+    "ratio": "ratio_to_best",
+    "first_call_s": "first_call_s",
+    "code_sha": "code_sha",
+}
+
+
+def flat_rows(machine_id: str, rows: Iterable[SweepRow]) -> Iterator[dict[str, Any]]:
+    """Every row with the same keys in the same order; what is unknown is None, parameters are JSON."""
+    for row in rows:
+        flat: dict[str, Any] = {"machine": machine_id, "cell": row.cell, "case_id": row.case_id}
+        flat.update((name, getattr(row.case, name)) for name in _CASE)
+        flat["temperature"] = row.case.temperature
+        flat["status"] = row.status.value
+        flat.update((column, _finite(getattr(row, name))) for name, column in _PLAIN.items())
+        check = row.check
+        flat["check_passed"] = None if check is None else check.passed
+        flat["check_error"] = None if check is None else _finite(check.error)
+        flat["check_bound"] = None if check is None else _finite(check.bound)
+        flat["check_bitwise"] = None if check is None else check.bitwise
+        flat["params"] = json.dumps(encode(row.params), ensure_ascii=False, sort_keys=True)
+        flat["warnings"] = "; ".join(row.warnings)
+        yield flat
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
