@@ -29,12 +29,18 @@ class Exports:
         """Form -> file."""
         return {form: Path(file) for form, file in self.files.items() if file is not None}
 
+    def refuse(self, why: str, hint: str) -> None:
+        """UsageError where any was asked for."""
+        for form in self.asked:
+            raise UsageError(f"--export-{form}: {why}", hint)
+
     def check(self) -> None:
         """UsageError or StoreError for a file that could not be written later."""
         taken: dict[str, str] = {}
         for form, path in self.asked.items():
-            if not str(path) or "\0" in str(path):
-                raise UsageError(f"--export-{form}: {str(path)!r} is not a file name")
+            name = self.files[form] or ""
+            if not name.strip() or "\0" in name:
+                raise UsageError(f"--export-{form}: {name!r} is not a file name")
             place = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow /dev/stdout
             if place in taken:
                 raise UsageError(f"--export-{form} and --export-{taken[place]} name the same file {path}", "name two files")
@@ -46,7 +52,7 @@ class Exports:
         trouble: StoreError | None = None
         for form, path in self.asked.items():
             try:
-                _write(path, _text(form, document, sweep))
+                _write(path, export_text(form, document, sweep))
             except StoreError as error:
                 trouble = trouble or error
             else:
@@ -55,7 +61,8 @@ class Exports:
             raise trouble
 
 
-def _text(form: str, document: SweepDocument, sweep: Sweep) -> str:
+def export_text(form: str, document: SweepDocument, sweep: Sweep) -> str:
+    """A sweep as json, junit or markdown."""
     if form == "json":
         return json.dumps(encode(document), ensure_ascii=False, indent=1) + "\n"
     if form == "junit":
