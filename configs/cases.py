@@ -173,7 +173,8 @@ class Check:
     """What the correctness gate found. `error` and `bound` are the largest error and what it may be, in units of `unit`.
 
     `steps` are the parts that passed, in order. On failure `failed` names the part, `where` the first element that differs (row, column
-    and problem), `cause` the likely reason in words. `bitwise`: two runs gave the same bits ("yes", "no", "" not tried).
+    and problem), `cause` the likely reason in words. `bitwise`: two runs gave the same bits ("yes", "no", "" not tried);
+    `threads_bitwise`: one thread and the case's several did ("" with one thread, or where the kernel does not run on one).
     """
 
     passed: bool
@@ -186,6 +187,7 @@ class Check:
     where: str = ""
     cause: str = ""
     bitwise: str = ""
+    threads_bitwise: str = ""
 
 
 @dataclass(frozen=True, slots=True)

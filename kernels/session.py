@@ -121,7 +121,8 @@ def prepare_case(arguments: Mapping[str, Any], progress: Progress) -> Any:
     if check.passed:
         progress(0.5, "a product of its own size")
         own = verify(prepared, operands)
-        check = replace(own, steps=(*check.steps, *own.steps), bitwise=own.bitwise or check.bitwise)
+        steps = (*check.steps, *own.steps)
+        check = replace(own, steps=steps, bitwise=check.bitwise, threads_bitwise=check.threads_bitwise)
     if not check.passed:
         return {**answer, "status": Status.WRONG.value, "reason": _why(check), "check": encode(check)}
     progress(0.9, "tuning")

@@ -106,11 +106,13 @@ def steadied(prepared: Prepared, operands: Operands, failed: Check) -> Check:
 
 
 def merged(first: Check, second: Check) -> Check:
-    """Two checks as one: the second's failure, the steps of both, the larger error."""
+    """Two checks as one: the second's failure, the steps of both, the larger error, what is known of their bits."""
     if not second.passed:
         return second
     error, limit = max((first.error, first.bound), (second.error, second.bound))
-    return Check(True, error, limit, second.unit or first.unit, second.oracle, (*first.steps, *second.steps))
+    same, threads = second.bitwise or first.bitwise, second.threads_bitwise or first.threads_bitwise
+    steps = (*first.steps, *second.steps)
+    return Check(True, error, limit, second.unit or first.unit, second.oracle or first.oracle, steps, bitwise=same, threads_bitwise=threads)
 
 
 def passed(step: str, how: str, error: float = 0.0, limit: float = 0.0, unit: str = "") -> Check:

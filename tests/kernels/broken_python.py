@@ -9,6 +9,7 @@ from mmbench.configs.cases import Case, Variant
 from mmbench.configs.dtypes import ELEMENTS
 from mmbench.configs.errors import NotPossibleError
 from mmbench.kernels import fills, oracle
+from mmbench.kernels.battery import special_values
 from mmbench.kernels.operands import Operands
 from mmbench.kernels.registry import Prepared
 
@@ -38,7 +39,7 @@ class Product:
             with np.errstate(over="ignore", invalid="ignore"):
                 stored = values.astype(fills.storage(element.name))
             written = ~np.isnan(values) if element.digits else np.ones(values.shape, dtype=bool)
-            if ELEMENTS[case.mix.a].digits >= 8 and not np.isfinite(operands.a.astype(np.float64)).all():
+            if special_values(ELEMENTS[case.mix.a]) and not np.isfinite(operands.a.astype(np.float64)).all():
                 written[:] = True  # NaN is what A asks for
             operands.c_of(problem)[written] = stored[written]
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mmbench.configs.cases import Case, Variant
-from mmbench.configs.dtypes import ELEMENTS, MIXES
+from mmbench.configs.dtypes import MIXES
 from mmbench.configs.errors import NotPossibleError
+from mmbench.kernels import battery
 from mmbench.kernels.abi import Slot
 from mmbench.kernels.battery import prove
 from mmbench.kernels.host import Host
@@ -41,7 +42,12 @@ def test_a_right_kernel_passes_every_part(dtype):
     assert ("normal numbers" in check.steps) != mix.integer
     assert ("full-range integers" in check.steps) == mix.integer
     assert ("alpha 2, beta 2" if mix.integer else "alpha 0.7, beta 1.3") in check.steps
-    assert ("infinity and NaN stay in their row" in check.steps) == (ELEMENTS[mix.a].digits >= 8)
+    special = {"e4m3": "NaN stays in its row", "e2m1": "", "s8": "", "u8": ""}.get(mix.a, "infinity and NaN stay in their row")
+    assert [step for step in check.steps if step.endswith(" row")] == ([special] if special else [])
+    (left_out,) = [step for step in check.steps if step.startswith("not applicable: ")]
+    assert (f"infinity and NaN ({mix.a} has neither)" in left_out) == (not special)
+    assert ("normal numbers (integers)" in left_out) == mix.integer
+    assert ("full-range bytes" in left_out) != mix.integer
 
 
 def test_the_three_loops_pass_with_all_tails():
@@ -66,6 +72,27 @@ def test_a_fault_of_a_single_tail_needs_the_thorough_gate():
     check = prove(kernel(tails(27, 63)), case_of(), thorough=True)
     assert (check.passed, check.failed[:18]) == (False, "all tails at 27x63")
     assert check.where.startswith("row 26, column 62: ")
+
+
+@pytest.mark.parametrize(("tile", "last"), [("6x16", "12x32"), ("2x3", "4x6"), ("", "28x64"), ("99x999", "64x192"), ("wide", "28x64")])
+def test_the_tails_are_those_of_the_kernels_own_tile(tile, last, monkeypatch):
+    told: list[str] = []
+
+    def prepare(case: Case) -> Prepared:
+        prepared = kernel()(case)
+        prepared.variant = Variant("python", "1", params={"tile": tile} if tile else {})
+        return prepared
+
+    if last == "64x192":
+        monkeypatch.setattr(battery, "_MOST_TAILS", (8, 10))
+        last = "8x10"
+    assert prove(prepare, case_of(), thorough=True, tell=told.append).passed
+    tails = [tuple(int(x) for x in step.split()[3].split("x")) for step in told if step.startswith("all tails at ")]
+    m, n = (int(x) for x in last.split("x"))
+    assert [(i, j) for i, j, _ in tails] == [(i, j) for i in range(1, m + 1) for j in range(1, n + 1)]
+    if m >= 16:
+        assert {k for i, _, k in tails if i == m} == {k for _, j, k in tails if j == n} == {k for _, _, k in tails}
+    assert len({k for _, _, k in tails}) >= min(16, m * n // 2)
 
 
 def when(condition, change):
@@ -94,7 +121,13 @@ def spread_special_numbers(_operands, results):
 FAULTS = [
     ("f32", when(lambda o: True, off), "integer-exact at 12x20x9"),
     ("f32", when(lambda o: o.case.m == 1, off), "integer-exact at 1x1x1"),
-    ("f32", when(lambda o: o.case.k == 260, off), "integer-exact at 13x97x260"),
+    ("s8", when(lambda o: o.case.k == 65 and 40 <= o.case.n <= 48, off), "integer-exact at 33x47x65"),
+    ("f32", when(lambda o: o.case.k % 64 == 1 and o.case.k > 64 and o.case.n == 40, off), "integer-exact at 17x40x65"),
+    ("f16", when(lambda o: o.case.n % 48 == 0, off), "integer-exact at 50x96x129"),
+    ("f64", when(lambda o: o.case.k > 256, off), "integer-exact at 31x64x257"),
+    ("int4f16", when(lambda o: o.case.k == 127, off), "integer-exact at 19x23x127:nt"),
+    ("mxfp4", when(lambda o: o.case.k == 33, off), "integer-exact at 18x21x33:nt"),
+    ("nvfp4", when(lambda o: o.case.k == 32, off), "integer-exact at 20x24x32:nt"),
     ("f32", when(lambda o: o.fill == "normal" and o.case.k == 130, off), "normal numbers at 6x50x130"),
     ("u8s8", when(lambda o: o.fill == "full-range", off), "full-range integers at 9x21x67"),
     ("s8", when(lambda o: o.fill == "alternating", off), "alternating integers at 9x21x67"),
@@ -105,6 +138,9 @@ FAULTS = [
     ("f32", when(lambda o: o.case.k == 0, off), "sizes of 0 at 3x4x0"),
     ("f32", when(lambda o: True, lose_special_numbers), "inf in row 4 of A"),
     ("f64", when(lambda o: True, spread_special_numbers), "inf in row 4 of A"),
+    ("e5m2", when(lambda o: True, lose_special_numbers), "inf in row 4 of A"),
+    ("e4m3", when(lambda o: True, lose_special_numbers), "nan in row 4 of A"),
+    ("e4m3", when(lambda o: True, spread_special_numbers), "nan in row 4 of A"),
 ]
 
 
@@ -119,6 +155,36 @@ def test_each_fault_is_found_in_its_part(dtype, fault, failed):
 def test_what_spreads_is_told_by_its_rows():
     check = prove(kernel(spread_special_numbers), case_of())
     assert check.where == "it reaches rows [4, 5], not row 4 alone"
+
+
+def spread_over_the_batch(_operands, results):
+    if not np.isfinite(results[0]).all():
+        results[-1][4] = np.nan
+
+
+@pytest.mark.parametrize("kind", ["strided", "pointers", "same-a", "same-b"])
+@pytest.mark.parametrize("epilogue", ["", "bias+relu+residual", "bias+gelu", "silu"])
+def test_special_numbers_are_followed_through_batches_and_epilogues(kind, epilogue):
+    given = case_of(batch=3, batch_kind=kind, epilogue=epilogue)
+    check = prove(kernel(), given)
+    assert check.passed, check
+    assert "infinity and NaN stay in their row" in check.steps
+    lost = prove(kernel(lose_special_numbers), given)
+    assert (lost.failed, lost.where) == ("inf in row 4 of A", "it is lost: row 4 of problem 0 is finite")
+    spread = prove(kernel(spread_over_the_batch), given)
+    if kind == "same-a":
+        assert spread.passed  # row 4 of every problem has its part in it
+    else:
+        assert spread.where == "it reaches rows [4] of problem 2, which have no part in it"
+
+
+def test_an_activation_may_make_a_number_of_nan():
+    def cleared(operands, results):
+        if np.isnan(operands.a.astype(np.float64)).any():
+            lose_special_numbers(operands, results)
+
+    assert prove(kernel(cleared), case_of(epilogue="bias+relu")).passed
+    assert prove(kernel(cleared), case_of(epilogue="bias")).failed == "nan in row 4 of A"
 
 
 def test_the_cases_own_scalars_are_tried_too():
@@ -178,9 +244,41 @@ def test_results_that_only_differ_in_their_last_bits_are_said_to_differ():
         if operands.fill == "normal":
             results[0] *= 1 + next(calls) % 2 * 2e-7
 
-    check = prove(kernel(fault), case_of())
+    for thorough in (False, True):
+        check = prove(kernel(fault), case_of(), thorough=thorough)
+        assert check.passed, check
+        assert (check.bitwise, check.threads_bitwise) == ("no", "")
+
+
+def split_by_threads(operands, results):
+    """Sums that depend on the number of threads in their last bits; `threads` is that of the kernel, which the operands do not know."""
+    del operands
+    results[0] *= 1 + 2e-7
+
+
+def test_bits_that_depend_on_the_number_of_threads_are_said_to():
+    seen: list[int] = []
+
+    def by_threads(case: Case) -> Prepared:
+        seen.append(case.threads)
+        return kernel(split_by_threads if case.threads == 1 else None)(case)
+
+    check = prove(by_threads, case_of(threads=3))
     assert check.passed, check
-    assert check.bitwise == "no"
+    assert (check.bitwise, check.threads_bitwise) == ("yes", "no")
+    assert seen.count(1) == 1
+    assert seen[-1] == 3  # a library is left with the case's number of threads
+    check = prove(kernel(), case_of(threads=3))
+    assert (check.bitwise, check.threads_bitwise) == ("yes", "yes")
+    check = prove(kernel(), case_of())
+    assert (check.bitwise, check.threads_bitwise) == ("yes", "")
+
+
+def test_a_kernel_without_one_thread_is_not_compared_with_it():
+    check = prove(kernel(refuses=lambda case: case.threads == 1), case_of(threads=2))
+    assert check.passed, check
+    assert (check.bitwise, check.threads_bitwise) == ("yes", "")
+    assert check.steps[-1] == "1 parts refused: one thread (it refuses 96x128x256)"
 
 
 def test_what_is_computed_next_is_told_first():
