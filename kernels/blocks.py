@@ -28,6 +28,7 @@ from .host import CacheSize, Host
 
 _LEAST_KC, _MOST_KC = 64, 1024
 _STRIPE_ROWS = 1152
+_STEP_K = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,14 @@ class Blocks:
     kc: int
     nc: int
     stripe: int = _STRIPE_ROWS
+
+    def problem(self, mr: int, nr: int) -> str:
+        """Empty, or what does not go with a tile of mr × nr."""
+        if min(self.mc, self.kc, self.nc) < 1 or self.mc % mr or self.kc % _STEP_K or self.nc % nr or self.stripe < mr:
+            return (
+                f"mc {self.mc}, kc {self.kc}, nc {self.nc}, stripe {self.stripe}: not multiples of {mr}, {_STEP_K}, {nr}, and {mr} or more"
+            )
+        return ""
 
 
 def _down(value: float, step: int, least: int = 1) -> int:
@@ -53,7 +62,7 @@ def block_sizes(host: Host, mr: int, nr: int, element_bytes: int) -> Blocks:
     """The block sizes for a tile of mr × nr packed elements of `element_bytes`."""
     first, second = host.caches[0], host.caches[min(1, len(host.caches) - 1)]
     panel = max(_share(second) // 4, _share(first) // 2)
-    kc = min(_MOST_KC, max(_LEAST_KC, _down(panel / (nr * element_bytes), 8)))
+    kc = min(_MOST_KC, max(_LEAST_KC, _down(panel / (nr * element_bytes), _STEP_K)))
     mc = _down(2 * _share(second) / (kc * element_bytes), mr)
     nc = _down(_share(second) / 2 / (kc * element_bytes), nr)
     return Blocks(mc, kc, nc, _down(_STRIPE_ROWS, mr))

@@ -4,6 +4,9 @@ Serves every data type, layout, batch, epilogue and scalar. Narrow types are dec
 32-bit integers for bytes, exact over their full range: 16-bit pairs, multiplied and added). Sizes are arguments, so one module serves all
 shapes of a data type and epilogue, and a new shape compiles nothing.
 
+What later tuning may choose is handed over with the case: the recipe (tile, unrolling, fetching ahead), the block sizes, the form (which
+says whether operands are packed into panels, or read where they lie and decoded row by row), and the chip to generate for.
+
 `vectorized-unfused` does the same product and then the epilogue in a pass of its own, to show what fusing saves.
 """
 
@@ -18,6 +21,7 @@ from numpy.typing import NDArray
 
 from ..configs.cases import Case, Variant
 from ..configs.dtypes import MIXES, group_count
+from ..configs.errors import NotPossibleError
 from .abi import Slot
 from .blocks import Blocks, block_sizes
 from .compiled import table
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
 _ALIGN = 4096
 _TINY = 64  # multiplications, and elements of C
 _LEAST_K = 16
+FORMS = ("panels", "few columns", "few rows", "tiny")
 _SUMS_BYTES = 64 << 20
 
 
@@ -56,13 +61,27 @@ class Vectorized:
         del case
         return ""
 
-    def prepare(self, case: Case, host: Host) -> Prepared:
-        """Code for the case's types; workspaces and block sizes for its shape."""
+    def prepare(
+        self,
+        case: Case,
+        host: Host,
+        *,
+        recipe: Recipe | None = None,
+        blocks: Blocks | None = None,
+        form: str = "",
+        target: Target | None = None,
+    ) -> Prepared:
+        """Code for the case's types; workspaces and block sizes for its shape.
+
+        A `recipe`, `blocks` or `form` (a word of FORMS) that is not given is chosen here; block sizes are cut to the case. `target`: this
+        chip with fewer features. NotPossibleError for a recipe, blocks or form that the case cannot be done with.
+        """
+        target = target or Target.host()
         steps = case.steps if self.fuses else ()
-        recipe = default_recipe(case.mix, Target.host())
-        form = form_of(case)
-        code = _code(case.dtype, recipe, steps, form)
-        blocks = blocks_for(case, recipe, host)
+        recipe = _checked(case, recipe or default_recipe(case.mix, target), blocks)
+        form = form_of(case, form)
+        code = _code(case.dtype, recipe, steps, form, target)
+        blocks = blocks_for(case, recipe, host, blocks)
         work = _Workspaces(case, recipe, blocks, form)
         params = {
             **recipe.params,
@@ -86,8 +105,7 @@ class Vectorized:
         def bind(_operands: Operands) -> int:
             return int(state)
 
-        isa = Target.host().cpu
-        return Prepared(Variant(self.name, self.version, isa, params), address, bind, sha=code.sha, keep=keep)
+        return Prepared(Variant(self.name, self.version, target.cpu, params), address, bind, sha=code.sha, keep=keep)
 
 
 @kernel("vectorized-unfused", version=1, source="the same product, then the epilogue over all of C")
@@ -103,9 +121,19 @@ class VectorizedUnfused(Vectorized):
         return rounds_early(case)
 
 
+def _checked(case: Case, recipe: Recipe, blocks: Blocks | None) -> Recipe:
+    """The recipe, if the case's sums are what it computes, and if the blocks are made of its tiles; else NotPossibleError."""
+    if recipe.sums != case.mix.acc:
+        raise NotPossibleError(f"a tile of {recipe.sums} cannot sum {case.dtype}, whose sums are {case.mix.acc}")
+    problem = "" if blocks is None else blocks.problem(recipe.mr, recipe.nr)
+    if problem:
+        raise NotPossibleError(f"these block sizes do not go with a tile of {recipe.mr} x {recipe.nr}: {problem}")
+    return recipe
+
+
 @functools.cache
-def _code(dtype: str, recipe: Recipe, steps: tuple[str, ...], form: str) -> Code:
-    return compile_ir(form_ir(dtype, recipe, Target.host(), steps, form), optimize=True)
+def _code(dtype: str, recipe: Recipe, steps: tuple[str, ...], form: str, target: Target) -> Code:
+    return compile_ir(form_ir(dtype, recipe, target, steps, form), target, optimize=True)
 
 
 def form_ir(dtype: str, recipe: Recipe, target: Target, steps: tuple[str, ...], form: str) -> str:
@@ -121,11 +149,22 @@ def emit_ir(dtype: str, target: Target, steps: tuple[str, ...] = ()) -> str:
     return form_ir(dtype, default_recipe(MIXES[dtype], target), target, steps, "panels")
 
 
-def form_of(case: Case) -> str:
+def form_of(case: Case, wanted: str = "") -> str:
     """How the case is done: `panels`, or by dot products along k (`few rows` of A, `few columns` of B), or `tiny`, element by element.
 
-    Dot products need the longer operand to lie along k: otherwise panels read it in order, and dot products would not.
+    Dot products need the longer operand to lie along k: otherwise panels read it in order, and dot products would not. A form that is
+    `wanted` is taken wherever it is right; NotPossibleError where it is not. `panels` alone packs, and is right for every case.
     """
+    if wanted:
+        fits = {
+            "panels": True,
+            "few columns": case.n <= MOST_FEW,
+            "few rows": case.m <= MOST_FEW,
+            "tiny": case.m * case.n <= _TINY,
+        }
+        if not fits.get(wanted):
+            raise NotPossibleError(f"the form '{wanted}' does not serve {case.shape}", "forms: " + ", ".join(FORMS))
+        return wanted
     if case.m * case.n * case.k <= _TINY and case.m * case.n <= _TINY:
         return "tiny"
     if case.k < _LEAST_K or min(case.m, case.n) > MOST_FEW:
@@ -135,9 +174,9 @@ def form_of(case: Case) -> str:
     return "few rows" if case.layout[1] == "t" else "panels"
 
 
-def blocks_for(case: Case, recipe: Recipe, host: Host) -> Blocks:
-    """Block sizes from the caches, no larger than the case."""
-    found = block_sizes(host, recipe.mr, recipe.nr, recipe.packed_bytes)
+def blocks_for(case: Case, recipe: Recipe, host: Host, given: Blocks | None = None) -> Blocks:
+    """Block sizes, those given or from the caches, no larger than the case."""
+    found = given or block_sizes(host, recipe.mr, recipe.nr, recipe.packed_bytes)
     kc = min(found.kc, -(-max(case.k, 1) // 8) * 8)
     mc = min(found.mc, -(-max(case.m, 1) // recipe.mr) * recipe.mr)
     nc = min(found.nc, -(-max(case.n, 1) // recipe.nr) * recipe.nr)
