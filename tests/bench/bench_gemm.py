@@ -2,12 +2,17 @@
 
 The peak is the fused multiply-add loop of the same type in the same process, in turns of some milliseconds with the product: both see the
 same clock and the same neighbours. The share is the median of operations a cycle of one over that of the other.
+
+Against the three loops every type is measured small, large, and as one row of A by a large B (as language models decode), for this chip
+and, where it has AVX-512, for the same chip without: what a machine with AVX2 alone would run.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 from mmbench.configs.cases import Case
 from mmbench.configs.dtypes import MIXES
@@ -16,7 +21,7 @@ from mmbench.kernels import abi
 from mmbench.kernels.emit.instruction import links_of
 from mmbench.kernels.emit.isa.registry import units_of
 from mmbench.kernels.emit.isa.trial import Trial, timing_bench
-from mmbench.kernels.emit.target import host_arch
+from mmbench.kernels.emit.target import Target, host_arch
 from mmbench.kernels.host import Host
 from mmbench.kernels.measure.affinity import allowed_cpus, pin
 from mmbench.kernels.operands import Operands
@@ -27,6 +32,7 @@ from row import Row
 
 SIZES = (1024, 1536, 2048, 4096)
 ROUNDS = 12
+SHAPES = (("128³", Case(128, 128, 128)), ("512³", Case(512, 512, 512)), ("1x2048x2048:nt", Case(1, 2048, 2048, layout="nt")))
 
 
 def peaks(dtype: str) -> list[tuple[str, MachineTurns, float]]:
@@ -45,9 +51,10 @@ def peaks(dtype: str) -> list[tuple[str, MachineTurns, float]]:
     return found
 
 
-def turns_of(name: str, case: Case, host: Host) -> MachineTurns:
-    """One of our kernels on a case, proven on these operands."""
-    prepared = own_kernel(name).prepare(case, host)
+def turns_of(name: str, case: Case, host: Host, **choices: Any) -> MachineTurns:
+    """One of our kernels on a case, proven on these operands; `choices` are what `vectorized` may be given besides."""
+    kernel: Any = own_kernel(name)
+    prepared = kernel.prepare(case, host, **choices)
     operands = Operands(case, timing=True)
     check = verify(prepared, operands)
     if not check.passed:
@@ -81,10 +88,33 @@ def measure() -> Iterator[Row]:
         for size in SIZES:
             share, rate, peak = share_of_peak(Case(size, size, size, dtype=dtype), host)
             yield Row(f"{dtype} {size}³, share of the FMA peak", f"{100 * share:.1f} %", "90 %", f"{rate:.1f} op/cycle; {peak}")
+    yield from against_naive(host)
+
+
+def targets() -> list[tuple[str, Target]]:
+    """This chip, and the same one without AVX-512 where it has that."""
+    here = Target.host()
+    if "+avx512f" not in here.features:
+        return [("this chip", here)]
+    return [("this chip", here), ("AVX2", here.with_features("-avx512f", "-evex512"))]
+
+
+def against_naive(host: Host) -> Iterator[Row]:
+    """How many times as fast as the three loops, a line for each type and chip; the loops are measured once."""
+    slowest: dict[str, tuple[float, str]] = {}
     for dtype in MIXES:
-        case = Case(128, 128, 128, dtype=dtype, layout="nt" if MIXES[dtype].packed else "nn")
-        fast, slow = (statistics.median(cycles(turns_of(name, case, host))) for name in ("vectorized", "naive"))
-        yield Row(f"{dtype} 128³, vectorized against naive", f"{slow / fast:.0f} ×", "1 ×", "")
+        found: dict[str, list[str]] = {}
+        for shape, plain in SHAPES:
+            case = replace(plain, dtype=dtype, layout="nt" if MIXES[dtype].packed else plain.layout)
+            loops = statistics.median(cycles(turns_of("naive", case, host)))
+            for chip, target in targets():
+                times = loops / statistics.median(cycles(turns_of("vectorized", case, host, target=target)))
+                found.setdefault(chip, []).append(f"{shape} {times:.1f} ×")
+                slowest[chip] = min(slowest.get(chip, (times, "")), (times, f"{dtype} {shape}"))
+        for chip, each in found.items():
+            yield Row(f"{dtype}, vectorized against naive, {chip}", each[0].split()[1] + " ×", "1 ×", ", ".join(each[1:]))
+    for chip, (times, where) in slowest.items():
+        yield Row(f"vectorized against naive, {chip}, the least of all", f"{times:.1f} ×", "1 ×", where)
 
 
 def _machine() -> Machine | None:
