@@ -16,19 +16,21 @@ from mmbench.kernels.measure.worker import Worker
 from mmbench.kernels.sweep import run_sweep
 
 sys.path.insert(0, str(Path(__file__).parent))
-from broken_libraries.build import MANNERS, build, compiler
+from broken_libraries.build import BYTES, MANNERS, build, compiler
 
 pytestmark = [
     pytest.mark.skipif(compiler() is None, reason="needs gcc"),
     pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux"),
 ]
 CUBE = Case(24, 24, 24)
+CUBE_OF_BYTES = Case(24, 24, 24, dtype="u8s8")
 HOST = Host.of(None, (0, 1))
 HURRY_S = 4.0  # these libraries answer in milliseconds or never
 FINE = (Status.OK, Status.NOISY)  # proven and timed; how calm this machine is, is no matter here
 ELEMENT = r"row \d+, column \d+: \S+ instead of \S+: "
 TAIL = "likely the last (rows or )?columns"
 NAN_FROM_C = "likely NaN or infinity came from C, which must not be read when beta is 0"
+SATURATION = r"likely saturation at 16 bits: pairs of products are added in 16-bit lanes \(vpmaddubsw\)"
 
 SLOW = ("hangs", "hangs_later", "runs_threads", "runs_processes")  # these take time from the others of their cell
 
@@ -72,6 +74,9 @@ EXPECTED = {
     "prints": (Status.OK, ""),
     "flushes_denormals": (Status.OK, "made this thread take numbers below the smallest normal one for 0, and left it so"),
     "rounds_down": (Status.OK, "made this thread round otherwise than to nearest, and left it so"),
+    "right_bytes": (Status.OK, ""),
+    "saturates": (Status.WRONG, "full-range integers at 9x21x67: " + ELEMENT + SATURATION),
+    "saturates_in_vectors": (Status.WRONG, "full-range integers at 19x8x64: " + ELEMENT + SATURATION),
 }
 
 
@@ -103,10 +108,16 @@ class Record:
     def note(self, text):
         pass
 
-    def row_of(self, manner: str, case: Case = CUBE) -> Measurement:
-        name = manner if manner == "naive" else f"openblas@given-{manner}"
-        (row,) = [r for r in self.rows if r.variant.kernel == name and r.case == case]
+    def row_of(self, manner: str, case: Case | None = None) -> Measurement:
+        name = manner if manner == "naive" else kernel_of(manner)
+        wanted = case or (CUBE_OF_BYTES if manner in BYTES else CUBE)
+        (row,) = [r for r in self.rows if r.variant.kernel == name and r.case == wanted]
         return row
+
+
+def kernel_of(manner: str) -> str:
+    """The name under which a library takes part: its origin also tells the manner, so that several fit into one sweep."""
+    return f"{'mkl' if manner in BYTES else 'openblas'}@given-{manner}"
 
 
 class Hurried(Worker):
@@ -121,10 +132,11 @@ class Hurried(Worker):
 
 
 def entrant_of(folder: Path, manner: str) -> Entrant:
-    """The library as `--library openblas=PATH` gives it; its origin also tells the manner, so that several fit into one sweep."""
-    found, _ = find_entrants(("naive",), {"openblas": str(build(folder, manner))})
-    (given,) = [e for e in found if e.kernel == "openblas@given"]
-    return replace(given, kernel=f"openblas@given-{manner}")
+    """The library as `--library openblas=PATH` or `--library mkl=PATH` gives it."""
+    library = "mkl" if manner in BYTES else "openblas"
+    found, _ = find_entrants(("naive",), {library: str(build(folder, manner))})
+    (given,) = [e for e in found if e.kernel == f"{library}@given"]
+    return replace(given, kernel=kernel_of(manner))
 
 
 def swept(folder: Path, manners: tuple[str, ...], cases: tuple[Case, ...] = (CUBE,)) -> Record:
@@ -144,9 +156,11 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def records(folder):
     """One row for each manner, by a few sweeps of several libraries each beside `naive`."""
-    quick = [m for m in MANNERS if m not in SLOW]
+    quick = [m for m in MANNERS if m not in SLOW and m not in BYTES]
     groups = [SLOW, *(tuple(quick[i : i + 8]) for i in range(0, len(quick), 8))]
-    return {manner: record for group in groups for record in [swept(folder, group)] for manner in group}
+    found = {manner: record for group in groups for record in [swept(folder, group)] for manner in group}
+    of_bytes = swept(folder, tuple(BYTES), (CUBE_OF_BYTES,))
+    return found | dict.fromkeys(BYTES, of_bytes)
 
 
 def test_every_manner_has_its_expectation():
@@ -171,8 +185,8 @@ def test_the_row_tells_what_is_wrong(records, manner):
 
 
 def test_the_kernel_beside_them_loses_nothing(records):
-    for record in {id(r): r for r in records.values()}.values():
-        row = record.row_of("naive")
+    for record, case in {id(r): (r, r.row_of(m).case) for m, r in records.items()}.values():
+        row = record.row_of("naive", case)
         assert row.status in FINE
         assert row.warnings == ()
         assert row.samples.time_s
