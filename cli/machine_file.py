@@ -202,10 +202,14 @@ def identified() -> Machine:
     return machine if machine.id else dataclasses.replace(machine, id=machine_id(machine))
 
 
-def with_roofs(settings: Settings, *, may_probe: bool, quiet: bool) -> tuple[Machine, str]:
+_LEAST_SCALE = 0.5  # of the quick probes' usual time: with less, cache sizes are guesses
+
+
+def with_roofs(settings: Settings, *, may_probe: bool, quiet: bool, time_budget_s: float = 0.0) -> tuple[Machine, str]:
     """(this machine, why its roofs are unknown): its stored file, or measured now and stored where that may be done.
 
-    Without roofs the machine has an id, and nothing else may be known of it. KeyboardInterrupt passes through.
+    Measuring takes half of `time_budget_s` (0: none) at most, and is left out where that is too little. Without roofs the machine has an
+    id, and nothing else may be known of it. KeyboardInterrupt passes through.
     """
     from ..probes.context import Effort
     from ..probes.runner import make_plan
@@ -224,9 +228,12 @@ def with_roofs(settings: Settings, *, may_probe: bool, quiet: bool) -> tuple[Mac
             found, why = stored, f"the machine file of {found.id} holds no roofs"
     if not may_probe:
         return found, f"{why}, and --no-probe was given"
-    plan = make_plan(ROOF_PROBES, Effort.QUICK, None)
+    plan = make_plan(ROOF_PROBES, Effort.QUICK, time_budget_s / 2 if time_budget_s else None)
+    if plan.scale < _LEAST_SCALE:
+        return found, f"{why}, and half of the time budget is too short to measure one (mmbench probe does)"
     if not quiet:
-        console.say(f"{why}: measuring the roofs first, about {plan.estimate_s:.0f} s")
+        whose = " of the time budget" if time_budget_s else ""
+        console.say(f"{why}: measuring the roofs first, about {plan.estimate_s:.0f} s{whose}")
     keeper, machine, ended = measure(plan, settings, quiet=quiet)
     machine, kept = keeper.close(machine, interrupted=isinstance(ended, KeyboardInterrupt), whole=False)
     if ended is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,23 +13,24 @@ import click
 
 from .. import __version__
 from ..configs import store
-from ..configs.errors import Exit, MmbenchError, StoreError, UsageError
+from ..configs.errors import Exit, MmbenchError, NotPossibleError, StoreError, UsageError
 from ..configs.machine import Conditions, Machine
 from ..configs.plan import SweepPlan
 from ..configs.runs import RUN_SCHEMA, Run
 from ..configs.settings import Settings
 from ..configs.sweeplog import SWEEP, Missing, Sweep, list_sweeps, read_sweep
-from ..configs.units import parse_duration
+from ..configs.units import duration_words, parse_duration
 from . import console
 from .exports import Exports
 from .state import State, json_option, pass_state, results_option
+from .sweep_request import Request, ask_given, check_same_kernels, listed, planned, refuse_empty, split_shapes
 
 if TYPE_CHECKING:
     from ..configs.sweepdoc import SweepDocument
-    from .sweep_request import Request
 
 FAIL_WORDS = ("wrong", "crashed", "timeout", "missing")
 NEWEST = "\0newest"  # --resume without a name
+_WORTH_A_NOTE_S = 3.0  # finding out which machine this is takes less
 
 
 @click.command()
@@ -63,7 +66,10 @@ def sweep(state: State, /, **words: Any) -> int:
     before its result was proven right in the same process.
     """
     fail_on = _fail_words(words["fail_on"])
+    refuse_empty((_option(name), words[name]) for name in _NEVER_EMPTY)
     exports = Exports(words["export_json"], words["export_junit"], words["export_markdown"])
+    if words["dry_run"]:
+        exports.refuse("--dry-run runs nothing that could be exported", "for the plan as JSON: --dry-run --json")
     for name in ("time_budget", "seed"):
         if words[name] is not None:
             state.give(name, words[name])
@@ -76,19 +82,27 @@ def sweep(state: State, /, **words: Any) -> int:
     if words["resume"] is not None:
         _refuse_with_resume(words)
         return _resume(words["resume"], settings, words, exports, fail_on)
-    from .sweep_request import check_given, planned
-
     request = _request(words, settings)
     plan, absent = planned(request)
+    _nothing_to_do(plan)
+    plan = ask_given(plan)
+    _nothing_to_do(plan)
     if words["dry_run"]:
         _tell(plan, absent, settings, words["as_json"])
         return Exit.OK
-    _nothing_to_do(plan)
-    check_given(plan)
     store.check_writable(store.results_dir(settings))
     if not words["as_json"]:
         _say_plan(plan, absent, settings)
     return _Course(settings, words, exports, fail_on).start(plan, absent, request)
+
+
+# Of the options whose values are lists, `sweep_request.listed` says it.
+_NEVER_EMPTY = ("preset", "threads", "expression", "time_budget", "precision", "fail_on", "resume")
+
+
+def _option(name: str) -> str:
+    """As the user types it."""
+    return {"expression": "-k", "libraries": "--library"}.get(name, f"--{name.replace('_', '-')}")
 
 
 def _fail_words(text: str) -> frozenset[str]:
@@ -102,31 +116,29 @@ def _fail_words(text: str) -> frozenset[str]:
 
 
 def _request(words: dict[str, Any], settings: Settings) -> Request:
-    from .sweep_request import Request, listed, split_shapes
-
     own = words["shapes"] or words["dtypes"]
     budget_s = parse_duration(words["time_budget"]) if words["time_budget"] else settings.time_budget_s
-    given = {}
+    given = []
     for text in words["libraries"]:
         name, equals, path = text.partition("=")
         if not (name and equals and path):
             raise UsageError(f"--library {text}: a name and a path are needed", "write it as openblas=/path/to/libopenblas.so")
-        given[name] = path
+        given.append((name, path))
     return Request(
         preset=words["preset"] or ("" if own else "quick"),
         shapes=split_shapes(words["shapes"]),
-        dtypes=listed(words["dtypes"]),
-        kernels=listed(words["kernels"]),
+        dtypes=listed("--dtypes", words["dtypes"]),
+        kernels=listed("--kernels", words["kernels"]),
         threads=words["threads"] or "",
-        layouts=listed(words["layouts"]),
-        epilogues=listed(words["epilogues"]),
+        layouts=listed("--layouts", words["layouts"]),
+        epilogues=listed("--epilogues", words["epilogues"]),
         temperature=words["temperature"] or "",
         expression=words["expression"] or "",
         time_budget_s=budget_s,
         precision=_precision(words["precision"]) if words["precision"] else None,
         check=words["check"] or "",
         seed=settings.seed,
-        given=given,
+        given=tuple(given),
     )
 
 
@@ -148,8 +160,7 @@ _FIXED_BY_RESUME = (
 def _refuse_with_resume(words: dict[str, Any]) -> None:
     given = [name for name in _FIXED_BY_RESUME if words[name] not in (None, ())]
     if given:
-        names = {"expression": "-k", "libraries": "--library"}
-        shown = ", ".join(names.get(name, f"--{name}") for name in given)
+        shown = ", ".join(map(_option, given))
         raise UsageError(f"--resume takes its plan from the run file, so {shown} cannot be given with it", "leave it out, or start anew")
 
 
@@ -161,7 +172,11 @@ def _nothing_to_do(plan: SweepPlan) -> None:
     skipped = {(index, skip.kernel) for skip in plan.skips for index in skip.cells}
     if len(skipped) >= len(plan.cells) * len(plan.entrants):
         reasons = "; ".join(dict.fromkeys(skip.reason for skip in plan.skips))
-        raise UsageError(f"no kernel serves any of the {len(plan.cells)} cells", reasons)
+        raise UsageError(f"no kernel serves {_any_of(len(plan.cells))}", reasons)
+
+
+def _any_of(cells: int) -> str:
+    return "the one cell" if cells == 1 else f"any of the {cells} cells"
 
 
 def _tell(plan: SweepPlan, absent: tuple[Missing, ...], settings: Settings, as_json: bool) -> None:
@@ -184,7 +199,6 @@ def _say_plan(plan: SweepPlan, absent: tuple[Missing, ...], settings: Settings) 
 def _resume(name: str, settings: Settings, words: dict[str, Any], exports: Exports, fail_on: frozenset[str]) -> int:
     """Go on with a run that was cut off; everything that speaks against it is said before anything is timed."""
     from .machine_file import identified
-    from .sweep_request import check_same_kernels
 
     results = store.results_dir(settings)
     machine_id = identified().id
@@ -248,9 +262,9 @@ class _Course:
     def start(self, plan: SweepPlan, absent: tuple[Missing, ...], request: Request) -> int:
         """A new run."""
         from ..kernels.measure.conditions import read_conditions, read_overrides
-        from .machine_file import versions, with_roofs
+        from .machine_file import versions
 
-        machine, no_roofs = with_roofs(self.settings, may_probe=self.may_probe, quiet=self.as_json)
+        machine, no_roofs, left = self._roofs(plan)
         run = Run(
             RUN_SCHEMA,
             store.new_run_id(),
@@ -266,15 +280,25 @@ class _Course:
             writer.append("plan", plan)
             if absent:
                 writer.append("absent", absent)
-            return self._run(plan, machine, no_roofs, writer, frozenset())
+            if plan.time_budget_s - left.time_budget_s > _WORTH_A_NOTE_S:
+                went_s = duration_words(plan.time_budget_s - left.time_budget_s)
+                writer.append("note", f"{went_s} of the time budget of {duration_words(plan.time_budget_s)} went to measuring the roofs")
+            return self._run(left, machine, no_roofs, writer, frozenset())
 
     def go_on(self, found: Sweep, writer: store.RunWriter, time_budget_s: float | None) -> int:
         """A run that was cut off; a time budget that is given now holds for what is left."""
+        plan = found.plan if time_budget_s is None else replace(found.plan, time_budget_s=time_budget_s)
+        machine, no_roofs, left = self._roofs(plan)
+        return self._run(left, machine, no_roofs, writer, found.done)
+
+    def _roofs(self, plan: SweepPlan) -> tuple[Machine, str, SweepPlan]:
+        """(this machine, why its roofs are unknown, the plan with what is left of its time budget): measuring roofs counts as its time."""
         from .machine_file import with_roofs
 
-        machine, no_roofs = with_roofs(self.settings, may_probe=self.may_probe, quiet=self.as_json)
-        plan = found.plan if time_budget_s is None else replace(found.plan, time_budget_s=time_budget_s)
-        return self._run(plan, machine, no_roofs, writer, found.done)
+        began, budget_s = time.monotonic(), plan.time_budget_s
+        machine, no_roofs = with_roofs(self.settings, may_probe=self.may_probe, quiet=self.as_json, time_budget_s=budget_s)
+        left_s = max(budget_s / 2, budget_s - (time.monotonic() - began))  # `with_roofs` plans with half of it at most
+        return machine, no_roofs, replace(plan, time_budget_s=left_s)
 
     def _run(self, plan: SweepPlan, machine: Machine, no_roofs: str, writer: store.RunWriter, done: frozenset[tuple[str, str]]) -> int:
         from ..kernels.host import Host
@@ -321,6 +345,8 @@ class _Course:
         broken = failed_words(document, self.fail_on)
         if broken:
             raise MmbenchError(f"{broken} (--fail-on {','.join(sorted(self.fail_on))})", "", Exit.BROKEN_KERNEL)
+        if not any(row.timed for row in document.rows):
+            raise NotPossibleError(f"no kernel got a time in {_any_of(document.cells)}: {untimed_words(document)}")
         return Exit.OK
 
 
@@ -335,6 +361,13 @@ def show_sweep(document: SweepDocument, settings: Settings, *, as_json: bool, fu
 
     color, plain = console.wants_color(settings), console.wants_ascii(settings)
     console.answer(sweep_screen(document, width=console.width(), color=color, ascii_only=plain, full=full))
+
+
+def untimed_words(document: SweepDocument) -> str:
+    """Why no row has a time: how the rows ended, the most frequent first, or why there is none."""
+    counted = Counter(f"{row.kernel} {row.status.value}" + (f" ({row.reason})" if row.reason else "") for row in document.rows)
+    words = [f"{text} in {count}" for text, count in counted.most_common(3)]
+    return "; ".join(words) or document.end_reason or "no row was written"
 
 
 def failed_words(document: SweepDocument, fail_on: frozenset[str]) -> str:

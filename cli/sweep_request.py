@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NoReturn
 
+from ..configs.cases import Case
 from ..configs.errors import UsageError
 from ..configs.facts import Scalar
-from ..configs.plan import SweepPlan
+from ..configs.plan import Entrant, Skip, SweepPlan, is_given
 from ..configs.profiles import Profile, ad_hoc, load_profile
 from ..configs.sweeplog import Missing, Sweep
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 
 _OPEN_S = 60.0
+_SESSION = "mmbench.kernels.session"
+_ASKED = (64, 64, 128)  # the size that a given library is asked for: it shows which types the file has, and makes no product
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class Request:
     precision: float | None = None
     check: str = ""
     seed: int = 0
-    given: Mapping[str, str] = field(default_factory=dict)
+    given: tuple[tuple[str, str], ...] = ()  # libraries by path, in the order given: (name, path)
 
     def plain(self) -> dict[str, Scalar]:
         """As it is copied into the run; what was not given is left out."""
@@ -53,20 +56,37 @@ class Request:
             "time_budget_s": self.time_budget_s or 0.0,
             "precision": self.precision or 0.0,
             "check": self.check,
-            "library": ",".join(f"{name}={path}" for name, path in self.given.items()),
+            "library": ",".join(f"{name}={path}" for name, path in self.given),
         }
         return {name: value for name, value in values.items() if value not in (0.0, "")}
 
 
-def listed(texts: Iterable[str]) -> tuple[str, ...]:
-    """Words of options that may be given more than once, with commas between words."""
-    return tuple(dict.fromkeys(word.strip() for text in texts for word in text.split(",") if word.strip()))
+def listed(option: str, texts: Iterable[str]) -> tuple[str, ...]:
+    """Words of an option that may be given more than once, with commas between words; UsageError where it names nothing."""
+    words = []
+    for text in texts:
+        found = [word.strip() for word in text.split(",") if word.strip()]
+        words += found or _refuse_empty(option)
+    return tuple(dict.fromkeys(words))
+
+
+def _refuse_empty(option: str) -> NoReturn:
+    raise UsageError(f"{option} was given without a word", "name what is meant, or leave the option out")
+
+
+def refuse_empty(options: Iterable[tuple[str, str | None]]) -> None:
+    """UsageError for an option whose text is empty: an empty variable of a script shall not mean `as usual`."""
+    for option, text in options:
+        if text is not None and not text.strip():
+            _refuse_empty(option)
 
 
 def split_shapes(texts: Iterable[str]) -> tuple[str, ...]:
     """The same for shapes, in which commas within brackets and braces belong to a shape."""
-    words = []
+    words: list[str] = []
     for text in texts:
+        if not text.strip(" ,"):
+            _refuse_empty("--shapes")
         depth, word = 0, ""
         for sign in text:
             depth += (sign in "[{") - (sign in "]}")
@@ -126,33 +146,72 @@ def _nobody(absent: Sequence[Absent]) -> UsageError:
     return UsageError(f"no kernel takes part: {reasons}", "; ".join(dict.fromkeys(a.bring for a in absent if a.bring)))
 
 
-def check_given(plan: SweepPlan) -> None:
-    """Open the libraries that were given by path; UsageError for one that cannot be used, before anything is timed.
+def ask_given(plan: SweepPlan) -> SweepPlan:
+    """Open the libraries that were given by path and ask each for the planned data types; the plan with what they lack as skips.
 
-    One that ends its process passes here: that is a finding, and costs its rows.
+    UsageError, before anything is timed, for one that cannot be used or that has none of the types. One that ends its process passes here:
+    that is a finding, and costs its rows.
     """
+    from ..kernels.plan import sweep_guess_s
+
+    groups: dict[tuple[str, str], list[Entrant]] = {}
+    for entrant in plan.entrants:
+        if is_given(entrant.kernel):
+            groups.setdefault((entrant.library, entrant.path), []).append(entrant)
+    skips = []
+    for entrants in groups.values():  # a library, and its twin that does the epilogue in a pass of its own
+        cells = {e.kernel: _cells_left(plan, e.kernel) for e in entrants}
+        types = {plan.cells[i].case.dtype: plan.cells[i].case.layout for left in cells.values() for i in left}
+        for dtype, reason in _lacking(entrants[0], types).items():
+            concerned = {k: tuple(i for i in left if plan.cells[i].case.dtype == dtype) for k, left in cells.items()}
+            skips += [Skip(kernel, reason, left) for kernel, left in concerned.items() if left]
+    if not skips:
+        return plan
+    plan = replace(plan, skips=(*plan.skips, *skips))
+    return replace(plan, estimate_s=sweep_guess_s(plan))
+
+
+def _cells_left(plan: SweepPlan, kernel: str) -> list[int]:
+    """Cells that the plan will ask of this kernel, by index."""
+    skipped = {i for skip in plan.skips if skip.kernel == kernel for i in skip.cells}
+    return [i for i in range(len(plan.cells)) if i not in skipped]
+
+
+def _lacking(entrant: Entrant, types: Mapping[str, str]) -> dict[str, str]:
+    """Data type -> why this file does not serve it, of the types (with a layout of each); UsageError where it serves none of them."""
     from ..configs.codec import encode
     from ..kernels.host import Host
     from ..kernels.measure.affinity import allowed_cpus
     from ..kernels.measure.worker import Worker, WorkerError
 
-    host = encode(Host.of(None, allowed_cpus()))
-    for entrant in {e.path: e for e in plan.entrants if e.kernel.endswith("@given")}.values():
-        try:
-            with Worker() as worker:
-                worker.call("mmbench.kernels.session:open_kernel", {"entrant": encode(entrant), "host": host}, _OPEN_S)
-        except WorkerError as error:
-            if not error.died:
-                raise UsageError(f"--library {entrant.library}: {error.message}", error.hint) from None
+    cases = [Case(*_ASKED, dtype=dtype, layout=layout) for dtype, layout in types.items()]
+    where = f"--library {entrant.library}"
+    try:
+        with Worker() as worker:
+            arguments = {"entrant": encode(entrant), "host": encode(Host.of(None, allowed_cpus()))}
+            worker.call(f"{_SESSION}:open_kernel", arguments, _OPEN_S)
+            reasons = worker.call(f"{_SESSION}:ask_cases", {"cases": [encode(case) for case in cases]}, _OPEN_S)
+    except WorkerError as error:
+        if error.died:
+            return {}
+        raise UsageError(f"{where}: {error.message}", error.hint) from None
+    lacking = {dtype: reason for dtype, reason in zip(types, reasons, strict=True) if reason}
+    if lacking and len(lacking) == len(types):
+        found = "; ".join(dict.fromkeys(lacking.values()))
+        raise UsageError(f"{where}={entrant.path}: {found}", "nothing that was asked for can be timed with this file")
+    return lacking
 
 
 def check_same_kernels(found: Sweep) -> None:
     """Refuse to go on with a run whose kernels or libraries are others now: rows of two versions under one name would mislead."""
     from ..kernels.plan import find_entrants
+    from ..kernels.vendor import library as vendor
 
-    given = {e.library: e.path for e in found.plan.entrants if e.kernel.endswith("@given")}
-    now, _ = find_entrants((), given, frameworks=True, every_copy=True)
+    now, _ = find_entrants(frameworks=True, every_copy=True)
     here = {e.kernel: e for e in now}
+    for e in found.plan.entrants:
+        if is_given(e.kernel):
+            here[e.kernel] = replace(e, version=vendor.library(e.library).version, path=vendor.given(e.library, e.path).path)
     for then in found.plan.entrants:
         entrant = here.get(then.kernel)
         if entrant is None:

@@ -41,6 +41,12 @@ class Entrant:
         return self.kernel.split("@")[0].removesuffix("-unfused") if self.kind != "own" else self.kernel
 
 
+def is_given(kernel: str) -> bool:
+    """Whether this is a library that the user named by path: `openblas@given`, and `openblas@given-2` for the second file."""
+    origin = kernel.partition("@")[2]
+    return origin == "given" or origin.startswith("given-")
+
+
 @dataclass(frozen=True, slots=True)
 class Skip:
     """Cells (by their index in the plan) that a kernel does not serve, and why."""

@@ -20,10 +20,11 @@ SWEEP_DOCUMENT_SCHEMA = 1
 class SweepRow:
     """One kernel in one cell.
 
-    `time_s` is that of one call, with an interval of about 95 %; `samples` of them count, `dropped` were disturbed. `rate` is operations a
-    second, `traffic` the least bytes that must move a second, `intensity` operations a byte. `roof_share` is the rate over the machine's
-    own roof at that intensity, `roof_bound` what bounds it (compute, or a level). `ratio` is the time over that of the cell's fastest
-    kernel. `timed_by` is machine, or python for a framework.
+    `time_s` is that of one call, with an interval of about 95 %; `samples` of them count, `dropped` were left out. `disturbed` says what
+    disturbed samples (words of `mmbench explain contamination`) and how many, a sample under each of its words; `unclean` of those count
+    all the same, because the row has no others. `rate` is operations a second, `traffic` the least bytes that must move a second,
+    `intensity` operations a byte. `roof_share` is the rate over the machine's own roof at that intensity, `roof_bound` what bounds it
+    (compute, or a level). `ratio` is the time over that of the cell's fastest kernel. `timed_by` is machine, or python for a framework.
     """
 
     cell: str
@@ -42,6 +43,8 @@ class SweepRow:
     high_s: float = nan
     samples: int = 0
     dropped: int = 0
+    disturbed: dict[str, int] = field(default_factory=dict)
+    unclean: int = 0
     timed_by: str = ""
     rate: float = nan
     traffic: float = nan
@@ -101,8 +104,26 @@ class SweepSkip:
 
 
 @dataclass(frozen=True, slots=True)
+class SweepFused:
+    """One cell in which a kernel ran with its epilogue fused, and with the epilogue in a pass of its own.
+
+    `gain` is the time of the second over that of the first; `saved_bytes` what the pass moves besides in each call: C written by the
+    product is read and written once more. What both read (bias, residual) is saved by neither.
+    """
+
+    kernel: str
+    case_id: str
+    cell: str
+    gain: float
+    saved_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class SweepDocument:
-    """A whole sweep. `cells` were planned, `measured` have at least one row. `no_roofs` says why roofs are unknown, if they are."""
+    """A whole sweep. `cells` were planned, `measured` have at least one row. `no_roofs` says why roofs are unknown, if they are.
+
+    `samples`, `dropped` and `disturbed` are those of all rows together.
+    """
 
     schema: int
     run_id: str
@@ -123,10 +144,14 @@ class SweepDocument:
     cells: int = 0
     measured: int = 0
     no_roofs: str = ""
+    samples: int = 0
+    dropped: int = 0
+    disturbed: dict[str, int] = field(default_factory=dict)
     kernels: tuple[SweepKernel, ...] = ()
     absent: tuple[Missing, ...] = ()
     skips: tuple[SweepSkip, ...] = ()
     rows: tuple[SweepRow, ...] = ()
+    fused: tuple[SweepFused, ...] = ()
     notes: tuple[str, ...] = ()
     settings: dict[str, Scalar] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)

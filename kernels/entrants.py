@@ -10,11 +10,12 @@ from __future__ import annotations
 import fnmatch
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..configs.errors import MmbenchError, UsageError
-from ..configs.plan import Entrant
+from ..configs.plan import Entrant, is_given
 from ..configs.tables import near
 from . import registry
 from .vendor import library as vendor
@@ -43,7 +44,7 @@ class _Offer:
 
 def find_entrants(
     wanted: tuple[str, ...] = (),
-    given: Mapping[str, str] | None = None,
+    given: Mapping[str, str] | Sequence[tuple[str, str]] = (),
     *,
     frameworks: bool = False,
     every_copy: bool = False,
@@ -51,15 +52,17 @@ def find_entrants(
     """Who takes part, and which libraries are absent.
 
     `wanted`: words as above; without any, every own kernel, the newest copy of each library, and frameworks where `frameworks` is true.
-    `given`: libraries by path, `{"openblas": "/path/to/lib.so"}`; they take part beside the newest copy, under the origin `given`.
+    `given`: libraries by path, `{"openblas": "/path/to/lib.so"}`, or pairs where a name comes more than once; they take part beside the
+    newest copy, as `openblas@given`, `openblas@given-2` and so on in the order given.
     `every_copy`: of each library that was not named with its copy. UsageError for words that name nothing that mmbench knows, and for paths
     that cannot be read; a library that is known but not installed is no error, but an Absent.
     """
+    by_path = _given_copies(given.items() if isinstance(given, Mapping) else given)
     own = [Entrant(name, "own", kernel.version, kernel.title) for name, kernel in registry.own_kernels().items()]
     offers: dict[str, list[_Offer]] = {}
     absent: dict[str, Absent] = {}
-    for name, path in (given or {}).items():
-        offers[name] = _offers(vendor.library(name), [vendor.given(name, path)], all_newest=True)
+    for name, files in by_path.items():
+        offers[name] = _offers(vendor.library(name), files, all_newest=True)
     for name, library in vendor.libraries().items():
         copies, reason = copies_of(library)
         if copies:
@@ -69,7 +72,7 @@ def find_entrants(
     offers = {name: _distinct(found) for name, found in sorted(offers.items())}
     if not wanted:
         libraries = vendor.libraries()
-        usual = {name for name in libraries if frameworks or libraries[name].kind != "framework" or name in (given or {})}
+        usual = {name for name in libraries if frameworks or libraries[name].kind != "framework" or name in by_path}
         chosen = [*own, *(o.entrant for name, found in offers.items() if name in usual for o in found if o.newest)]
         return chosen, [a for name, a in absent.items() if name in usual]
     found: dict[str, Entrant] = {}
@@ -78,8 +81,8 @@ def find_entrants(
         entrants, lacking = _chosen(word, own, offers, absent)
         found.update((e.kernel, e) for e in entrants)
         missing.update((a.name, a) for a in lacking)
-    if given:  # whoever names a file wants it to take part
-        found.update((o.entrant.kernel, o.entrant) for name in given for o in offers[name] if o.entrant.kernel.endswith("@given"))
+    # whoever names a file wants it to take part
+    found.update((o.entrant.kernel, o.entrant) for name in by_path for o in offers[name] if is_given(o.entrant.kernel))
     return list(found.values()), list(missing.values())
 
 
@@ -98,6 +101,20 @@ def copies_of(library: Library) -> tuple[list[Found], str]:
     if library.platforms and not here & set(library.platforms):
         return [], f"not for {platform.system()} on {machine}: it exists for {', '.join(library.platforms)}"
     return [], "not installed"
+
+
+def _given_copies(given: Iterable[tuple[str, str]]) -> dict[str, list[Found]]:
+    """Libraries named by path, in the order given; UsageError for one that cannot be read, and for a file that comes twice."""
+    copies: dict[str, list[Found]] = {}
+    for name, path in given:
+        library, found, word = vendor.library(name), vendor.given(name, path), f"{name}={path}"
+        if library.kind == "framework":
+            raise UsageError(f"--library {word}: {library.title} is imported by Python, not loaded from a file", "choose it with --kernels")
+        for other in copies.setdefault(name, []):
+            if Path(other.path).samefile(found.path):
+                raise UsageError(f"--library {word}: the same file was given before, as {other.path}", "give each file once")
+        copies[name].append(found)
+    return copies
 
 
 def _offers(library: Library, copies: Iterable[Found], *, all_newest: bool) -> list[_Offer]:

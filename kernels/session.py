@@ -97,6 +97,19 @@ def open_kernel(arguments: Mapping[str, Any], _progress: Progress) -> Any:
     return encode(opened)
 
 
+def ask_cases(arguments: Mapping[str, Any], _progress: Progress) -> Any:
+    """{cases} to a list: for each case empty, or why the opened kernel does not answer it. Its call is made ready, and never made."""
+    reasons = []
+    for each in arguments["cases"]:
+        try:
+            _SESSION[0].prepare(decode(Case, each))
+        except NotPossibleError as error:
+            reasons.append(error.message)
+        else:
+            reasons.append("")
+    return reasons
+
+
 def prepare_case(arguments: Mapping[str, Any], progress: Progress) -> Any:
     """{case, thorough, seed, place} to {status, reason, check, first_call_s, variant, sha, warnings, call_s, timed_by}.
 

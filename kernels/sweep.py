@@ -77,7 +77,7 @@ class _Entry:
     crashes: int = 0
     samples: dict[str, list[Any]] = field(default_factory=dict)
     answer: dict[str, Any] = field(default_factory=dict)
-    died: bool = False  # while it was opened
+    fault: WorkerError | None = None  # how it died while it was opened
     step: str = ""  # of the gate, that it was in when it was heard of last
 
     @property
@@ -187,11 +187,12 @@ def _open(sweep: _Sweep, entry: _Entry) -> Opened:
     try:
         entry.opened = decode(Opened, entry.worker.call(f"{_SESSION}:open_kernel", arguments, _OPEN_S))
         entry.opened = replace(entry.opened, start_s=time.monotonic() - began)
+        entry.fault = None
         entry.worker.pause()
     except WorkerError as error:
         problem = f"{error.message} ({error.hint})" if error.hint else error.message
         entry.opened = Opened(entry.entrant.kernel, entry.entrant.version, start_s=time.monotonic() - began, problem=problem)
-        entry.died = error.died
+        entry.fault = error if error.died else None
     return entry.opened
 
 
@@ -285,11 +286,11 @@ def _can_ask(sweep: _Sweep, cell: Cell, entry: _Entry) -> bool:
         return False
     if entry.worker.alive and entry.opened is not None and not entry.opened.problem:
         return True
-    opened = entry.opened if entry.opened and entry.opened.problem and not entry.died else _open(sweep, entry)
+    opened = entry.opened if entry.opened and entry.opened.problem and not entry.fault else _open(sweep, entry)
     if not opened.problem:
         return True
-    if entry.died:
-        _failed(sweep, cell, entry, WorkerError(opened.problem))
+    if entry.fault:
+        _failed(sweep, cell, entry, entry.fault)
     else:
         _write(sweep, cell, entry, Status.SKIPPED, reason=opened.problem)
     return False
@@ -310,11 +311,10 @@ def _prepare(sweep: _Sweep, cell: Cell, entry: _Entry, place: int) -> None:
 
 def _failed(sweep: _Sweep, cell: Cell, entry: _Entry, error: WorkerError) -> None:
     """A worker that died or hung: its row, and a fresh start for the next cell."""
-    hung = "no answer within" in error.message
     entry.crashes += 1
     entry.worker.stop()
     step, entry.step = f"{entry.step}: " if entry.step else "", ""
-    _write(sweep, cell, entry, Status.TIMEOUT if hung else Status.CRASHED, reason=f"{step}{error.message}")
+    _write(sweep, cell, entry, Status.TIMEOUT if error.hung else Status.CRASHED, reason=f"{step}{error.message}")
     entry.answer = {}
 
 

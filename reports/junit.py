@@ -16,7 +16,7 @@ from ..configs.cases import Status
 from ..configs.plan import SweepPlan
 from ..configs.sweepdoc import SweepDocument, SweepRow
 from .sweep_rows import FAILED
-from .sweep_words import failure_words, precision_words, rate_unit, rate_words, share_words, time_words
+from .sweep_words import disturbed_words, failure_words, precision_words, rate_unit, rate_words, share_words, time_words
 from .text import clean
 
 # What XML 1.0 allows (section 2.2); everything else would make the whole file unreadable.
@@ -62,6 +62,7 @@ def _properties(document: SweepDocument) -> Iterable[tuple[str, str]]:
     yield "seed", str(document.seed)
     yield "finished", "yes" if document.finished else f"no: {document.end_reason}"
     yield "cells", f"{document.measured} of {document.cells}"
+    yield "samples", disturbed_words(document) or f"{document.samples:,}, none disturbed"
     for kernel in document.kernels:
         yield f"kernel {kernel.kernel}", " ".join(filter(None, (kernel.library_version or kernel.version, kernel.core, kernel.problem)))
     for missing in document.absent:

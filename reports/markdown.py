@@ -12,8 +12,11 @@ from ..configs.sweepdoc import SweepDocument
 from .sweep_rows import CellRows, cells_of
 from .sweep_words import (
     absent_words,
+    bits_words,
     case_words,
+    code_words,
     compared,
+    disturbed_words,
     end_words,
     failures,
     fragmentation,
@@ -21,6 +24,7 @@ from .sweep_words import (
     kernel_words,
     next_best,
     precision_words,
+    proof_words,
     rate_unit,
     rate_words,
     share_words,
@@ -48,7 +52,7 @@ def sweep_markdown(document: SweepDocument) -> str:
         _listed("Wrong, crashed, timed out", _failed(document)),
         [f"**Fragmentation**: {escaped(fragmentation(document), 2000)}"],
         [escaped(fused_words(document), 2000)] if fused_words(document) else [],
-        _listed("Kernels", (f"{escaped(k.name)}: {escaped(kernel_words(k))}" for k in compared(document) if not k.problem)),
+        _listed("Kernels", _kernels(document)),
         _listed("Absent", (f"{escaped(m.title or m.library)}: {escaped(absent_words(m))}" for m in document.absent)),
         _listed("To know", _notes(document)),
         _listed("Not asked or declined", (f"{escaped(who)}: {escaped(why)}" for who, why in skip_words(document))),
@@ -73,14 +77,14 @@ def _best(document: SweepDocument) -> list[str]:
     if not cells:
         return ["No row was written."]
     rows = [_best_row(cell, names) for cell in cells]
-    return table(("type", "case", "fastest", "time", "±", "rate", "roof", "next"), "lllrrrrl", rows)
+    return table(("type", "case", "fastest", "time", "±", "rate", "roof", "bits", "code", "next"), "lllrrrrlll", rows)
 
 
 def _best_row(cell: CellRows, names: dict[str, str]) -> tuple[str, ...]:
     first = escaped(cell.case.dtype), escaped(case_words(cell.case))
     last = escaped(next_best(cell, names))
     if not cell.timed:
-        return *first, "none", "", "", "", "", last
+        return *first, "none", "", "", "", "", "", "", last
     best = cell.timed[0]
     rate = f"{rate_words(best)} {rate_unit(cell.case)}"
     share = escaped(share_words(best.roof_share))
@@ -91,8 +95,17 @@ def _best_row(cell: CellRows, names: dict[str, str]) -> tuple[str, ...]:
         precision_words(best).removeprefix("±"),
         rate,
         share,
+        escaped(bits_words(best)),
+        escaped(code_words(best)),
         last,
     )
+
+
+def _kernels(document: SweepDocument) -> Iterable[str]:
+    for kernel in compared(document):
+        if not kernel.problem:
+            proof = proof_words(document, kernel.kernel)
+            yield f"{escaped(kernel.name)}: {escaped(', '.join(filter(None, (kernel_words(kernel), proof))))}"
 
 
 def _failed(document: SweepDocument) -> Iterable[str]:
@@ -108,6 +121,8 @@ def _notes(document: SweepDocument) -> Iterable[str]:
         yield escaped(unfinished)
     for subject, sentence in warnings(document):
         yield escaped(f"{subject}: {sentence}" if subject else sentence)
+    if disturbed := disturbed_words(document):
+        yield escaped(disturbed)
     if document.no_roofs:
         yield escaped(f"the roof is unknown: {document.no_roofs}")
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from ..configs.cases import Case, Measurement, Samples, Status
-from ..configs.dtypes import MIXES
+from ..configs.dtypes import ELEMENTS, MIXES
 from ..configs.machine import Machine
 from ..configs.plan import Entrant, Opened
-from ..configs.sweepdoc import SWEEP_DOCUMENT_SCHEMA, SweepDocument, SweepKernel, SweepRow, SweepSkip
+from ..configs.sweepdoc import SWEEP_DOCUMENT_SCHEMA, SweepDocument, SweepFused, SweepKernel, SweepRow, SweepSkip
 from ..configs.sweeplog import Sweep
 from ..kernels.measure.stats import INSTRUMENT_SHARE
 from ..kernels.roofline import Roofs, elsewhere
@@ -45,6 +45,9 @@ def document_of(sweep: Sweep, derived: RowMaker, no_machine: str = "") -> SweepD
     for each in sweep.ends:
         parts_s.update(each.parts_s)
     plan = sweep.plan
+    disturbed: Counter[str] = Counter()
+    for row in rows:
+        disturbed.update(row.disturbed)
     return SweepDocument(
         SWEEP_DOCUMENT_SCHEMA,
         sweep.run.id,
@@ -64,10 +67,14 @@ def document_of(sweep: Sweep, derived: RowMaker, no_machine: str = "") -> SweepD
         cells=len(plan.cells),
         measured=len({row.case for row in rows}),
         no_roofs="" if roofs.known else no_machine or "the machine file holds no measured rates",
+        samples=sum(row.samples for row in rows),
+        dropped=sum(row.dropped for row in rows),
+        disturbed=dict(disturbed),
         kernels=_kernels(plan.entrants, {info.kernel: info for info in sweep.opened}, rows),
         absent=sweep.absent,
         skips=_skips(sweep, rows),
         rows=rows,
+        fused=_fused(rows),
         notes=tuple(dict.fromkeys((*plan.notes, *sweep.notes, *sweep.torn))),
         settings=sweep.run.settings,
         versions=sweep.run.versions,
@@ -131,6 +138,13 @@ def each_s(samples: Samples) -> tuple[list[float], list[float]]:
     return [times[i] / calls[i] for i in kept], [clocks[i] for i in kept if clocks and clocks[i] > 0]
 
 
+def marks(samples: Samples) -> dict[str, int]:
+    """What disturbed samples, the most frequent first: word -> how many samples. One that two things disturbed counts under both."""
+    if not any(samples.dirty):
+        return {}
+    return dict(Counter(word for mark in samples.dirty for word in mark.split("+") if word).most_common())
+
+
 class RowMaker:
     """Derive rows from measurements, one at a time; raw samples are not kept. A row that was written twice counts once, as it was last."""
 
@@ -177,6 +191,8 @@ def _row(m: Measurement, about: _About, roofs: Roofs) -> SweepRow:
         return row
     clock_hz = _middle(sorted(clocks)) if clocks else math.nan
     rate = about.operations / time_s
+    dropped, disturbed = len(m.samples.time_s) - len(each), marks(m.samples)
+    clean = sum(not mark for mark in m.samples.dirty) if disturbed else len(each)
     roof = None if elsewhere(m.variant.params) else roofs.roof(m.case, clock_hz if clocks else 0.0)
     return replace(
         row,
@@ -184,7 +200,9 @@ def _row(m: Measurement, about: _About, roofs: Roofs) -> SweepRow:
         low_s=low_s,
         high_s=high_s,
         samples=len(each),
-        dropped=len(m.samples.time_s) - len(each),
+        dropped=dropped,
+        disturbed=disturbed,
+        unclean=0 if clean else len(each),
         timed_by=m.samples.timed_by,
         rate=rate,
         traffic=about.traffic_bytes / time_s,
@@ -291,22 +309,42 @@ def cells_of(document: SweepDocument) -> list[CellRows]:
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """How a library's fused epilogue stands to the same product with the epilogue in a pass of its own: unfused time over fused."""
+    """How a library's fused epilogue stands to the same product with the epilogue in a pass of its own: unfused time over fused, and the
+    bytes that a call does not move."""
 
     kernel: str
     cells: int
     gain: float  # median
     least: float
     most: float
+    least_bytes: int
+    most_bytes: int
 
 
 def fused_gains(document: SweepDocument) -> list[Fused]:
     """One line for each kernel that ran both ways in the same cells."""
-    times = {(row.case_id, row.kernel): row.time_s for row in document.rows if row.timed and row.case.epilogue}
-    gains: dict[str, list[float]] = {}
-    for (case_id, kernel), time_s in times.items():
+    found: dict[str, list[SweepFused]] = {}
+    for each in document.fused:
+        found.setdefault(each.kernel, []).append(each)
+    made = []
+    for kernel, seen in found.items():
+        gains, saved = [f.gain for f in seen], [f.saved_bytes for f in seen]
+        made.append(Fused(kernel, len(seen), statistics.median(gains), min(gains), max(gains), min(saved), max(saved)))
+    return made
+
+
+def _fused(rows: Sequence[SweepRow]) -> tuple[SweepFused, ...]:
+    """Every cell and kernel that ran both ways."""
+    timed = {(row.case_id, row.kernel): row for row in rows if row.timed and row.case.epilogue}
+    found = []
+    for (case_id, kernel), row in timed.items():
         name, at, origin = kernel.partition("@")
-        unfused_s = times.get((case_id, f"{name}-unfused{at}{origin}"))
-        if unfused_s is not None:
-            gains.setdefault(kernel, []).append(unfused_s / time_s)
-    return [Fused(kernel, len(seen), statistics.median(seen), min(seen), max(seen)) for kernel, seen in gains.items()]
+        apart = timed.get((case_id, f"{name}-unfused{at}{origin}"))
+        if apart is not None:
+            found.append(SweepFused(kernel, case_id, row.cell, apart.time_s / row.time_s, pass_bytes(row.case)))
+    return tuple(found)
+
+
+def pass_bytes(case: Case) -> int:
+    """What an epilogue in a pass of its own moves beyond a fused one: C, once more in and once more out."""
+    return 2 * case.m * case.n * case.batch * ELEMENTS[case.mix.c].bits // 8

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from ..configs.cases import Case
+from ..configs.plan import is_given
 from ..configs.sweepdoc import SweepDocument, SweepRow
 from .cells import plural
 from .look import NARROWEST, WIDEST, Line, Look, Span, flow, joined, paint
@@ -18,9 +19,12 @@ from .numbers import figure
 from .sweep_rows import CellRows, cells_of
 from .sweep_words import (
     absent_words,
+    bits_words,
     case_words,
+    code_words,
     compared,
     condition_words,
+    disturbed_words,
     end_words,
     failures,
     fragmentation,
@@ -28,6 +32,7 @@ from .sweep_words import (
     kernel_words,
     next_best,
     precision_words,
+    proof_words,
     rate_unit,
     rate_words,
     ratio_words,
@@ -42,7 +47,7 @@ from .sweep_words import (
 from .tables import Cell, Column, grid, table
 from .text import cell_width, pad
 
-MOST_CELLS = 40
+MOST_CELLS = 120  # preset ci has 80
 _MOST_SETS = 40
 _FEW = 8
 
@@ -180,7 +185,8 @@ def _summary(document: SweepDocument, cells: Sequence[CellRows], look: Look) -> 
         Column("roof"),
         Column("fastest most often", "left", flows=True),
     )
-    why = f"medians over the fastest kernel of each cell; every row: mmbench show {look.word(document.run_id, 40)} --full"
+    every = f"mmbench show {look.word(document.run_id, 40)} --full"
+    why = f"medians over the fastest kernel of each cell; all {len(cells)} cells, each with all of its rows: {every}"
     return [[*table(grid(columns, rows), look), *flow(why, look, style="dim")]]
 
 
@@ -207,6 +213,8 @@ def _every_row(document: SweepDocument, cells: Sequence[CellRows], look: Look) -
             Column("cycles", optional=True),
             Column("first call", optional=True),
             Column("n", optional=True),
+            Column("bits", "left", optional=True),
+            Column("code", "left", optional=True),
             Column("error", "left", optional=True),
         )
         made.append(table(grid(columns, rows, _worst(row for cell in group for row in cell.timed)), look))
@@ -217,7 +225,7 @@ def _cell_rows(cell: CellRows, names: dict[str, str], look: Look) -> Iterable[tu
     for i, row in enumerate(cell.rows):
         shape = Cell(look.word(cell.case.shape, 60) if i == 0 else "")
         name = Cell(names.get(row.kernel, look.word(row.kernel, 30)))
-        empty = (Cell(),) * 8
+        empty = (Cell(),) * 10
         if not row.timed:
             bad = row.status.value not in ("ok", "noisy", "skipped")
             yield shape, name, Cell(row.status.value.upper() if bad else row.status.value, "bad" if bad else "dim"), *empty, Cell()
@@ -236,6 +244,8 @@ def _cell_rows(cell: CellRows, names: dict[str, str], look: Look) -> Iterable[tu
             Cell(figure(row.cycles) if row.clock_hz > 0 else ""),
             Cell(f"{1e3 * row.first_call_s:.3g} ms" if row.first_call_s is not None else ""),
             Cell(f"{row.samples}" + (f"+{row.dropped}" if row.dropped else "")),
+            Cell(bits_words(row)),
+            Cell(look.word(code_words(row), 8)),
             Cell(error),
         )
 
@@ -275,8 +285,9 @@ def _who(document: SweepDocument, look: Look) -> list[Line]:
             continue
         body = flow(look.prose(kernel_words(kernel), 300), look, width=look.width - lead)
         lines += [(Span(pad(look.word(kernel.name, 24) if i == 0 else "", lead)), *line) for i, line in enumerate(body)]
-        if look.full and kernel.path:
-            lines += [(Span(" " * lead), *line) for line in flow(look.prose(kernel.path), look, width=look.width - lead, style="dim")]
+        more = [kernel.path if not is_given(kernel.kernel) else "", proof_words(document, kernel.kernel)] if look.full else []
+        for words in filter(None, more):
+            lines += [(Span(" " * lead), *line) for line in flow(look.prose(words), look, width=look.width - lead, style="dim")]
     return lines
 
 
@@ -300,6 +311,8 @@ def _ending(document: SweepDocument, look: Look) -> list[Line]:
     lines += _more(len(found) - _FEW, look, document)
     if document.no_roofs:
         lines += flow(look.prose(f"roof: unknown, {document.no_roofs}"), look, first=f"{look.missing} ", rest="  ", style="dim")
+    if disturbed := disturbed_words(document):
+        lines += flow(look.prose(disturbed), look, first=f"{look.missing} ", rest="  ", style="dim")
     skipped = skip_words(document)
     for who, reason in skipped if look.full else skipped[:_FEW]:
         lines += flow(look.prose(f"{who}: {reason}"), look, first=f"{look.missing} ", rest="  ", style="dim")

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..configs.cases import Case, Status
+from ..configs.plan import is_given
 from ..configs.sweepdoc import SweepDocument, SweepKernel, SweepRow
 from ..configs.sweeplog import Missing
 from ..configs.units import duration_words, pretty, size_words
@@ -158,8 +159,10 @@ def fused_words(document: SweepDocument) -> str:
     parts = []
     for g in fused_gains(document):
         span = f"{figure(g.least)} to {figure(g.most)} in {g.cells} cells" if g.cells > 1 else "1 cell"
-        parts.append(f"{names.get(g.kernel, g.kernel)} {figure(g.gain)}x ({span})")
-    return f"fused epilogue against one in a pass of its own: {', '.join(parts)}" if parts else ""
+        least, most = size_words(g.least_bytes), size_words(g.most_bytes)
+        saved = most if least == most else f"{least} to {most}"
+        parts.append(f"{names.get(g.kernel, g.kernel)} {figure(g.gain)}x ({span}), saves {saved} a call")
+    return f"fused epilogue against one in a pass of its own: {'; '.join(parts)}" if parts else ""
 
 
 def kernel_words(kernel: SweepKernel) -> str:
@@ -171,7 +174,49 @@ def kernel_words(kernel: SweepKernel) -> str:
     parts += [kernel.threading] if kernel.threading else []
     parts += [f"{size_words(kernel.size_bytes)} on disk"] if kernel.size_bytes > 0 else []
     parts += ["timed from Python"] if kernel.kind == "framework" else []
+    parts += [kernel.path] if is_given(kernel.kernel) else []
     return ", ".join(parts)
+
+
+def proof_words(document: SweepDocument, kernel: str) -> str:
+    """`code 0a1b2c3d4e5f6071, the same bits in two runs in 9 of 9 cells`; of several codes the first, and how many there are."""
+    rows = [row for row in document.rows if row.kernel == kernel and row.timed]
+    codes = list(dict.fromkeys(row.code_sha for row in rows if row.code_sha))
+    parts = [f"code {codes[0]}" + (f" and {len(codes) - 1} more" if len(codes) > 1 else "")] if codes else []
+    checks = [row.check for row in rows if row.check]
+    for words, answers in (
+        ("two runs", [c.bitwise for c in checks if c.bitwise]),
+        ("one thread and in several", [c.threads_bitwise for c in checks if c.threads_bitwise]),
+    ):
+        if answers:
+            parts.append(f"the same bits in {words} in {answers.count('yes')} of {len(answers)} cells")
+    return ", ".join(parts)
+
+
+def bits_words(row: SweepRow) -> str:
+    """`same` or `differ`, of two runs; `same, not t1` where one thread gives other bits than the case's several. Empty: not tried."""
+    if row.check is None or not row.check.passed:
+        return ""
+    parts = [{"yes": "same", "no": "differ"}.get(row.check.bitwise, ""), "not t1" if row.check.threads_bitwise == "no" else ""]
+    return ", ".join(filter(None, parts))
+
+
+def code_words(row: SweepRow) -> str:
+    """The first eight digits of the machine code's hash."""
+    return row.code_sha[:8]
+
+
+def disturbed_words(document: SweepDocument) -> str:
+    """`12 of 3,400 samples disturbed and left out: 9 steal, 3 switched`; empty where nothing was disturbed."""
+    if not document.disturbed:
+        return ""
+    which = ", ".join(f"{count:,} {word}" for word, count in sorted(document.disturbed.items(), key=lambda p: (-p[1], p[0])))
+    words = f"{document.dropped:,} of {document.samples + document.dropped:,} samples disturbed and left out"
+    rows = [row for row in document.rows if row.unclean]
+    if rows:
+        each = "1 row that has" if len(rows) == 1 else f"{len(rows):,} rows that have"
+        words += f", {sum(row.unclean for row in rows):,} more kept in {each} no others"
+    return f"{words}: {which}"
 
 
 def absent_words(missing: Missing) -> str:
@@ -226,6 +271,9 @@ def _row_warnings(document: SweepDocument, names: dict[str, str]) -> Iterable[tu
     if noisy:
         words = ", ".join(f"{name} in {count}" for name, count in noisy.most_common())
         yield "", f"not known to ±{100 * document.precision:.3g} %, as was asked: {words} cells; the intervals say how well each is known"
+    loose = Counter(names.get(row.kernel, row.kernel) for row in document.rows if row.timed and row.check and row.check.bitwise == "no")
+    if loose:
+        yield "", f"two runs gave different bits: {', '.join(f'{name} in {count}' for name, count in loose.most_common())} cells"
 
 
 def skip_words(document: SweepDocument) -> list[tuple[str, str]]:

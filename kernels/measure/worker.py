@@ -31,11 +31,13 @@ Progress = Callable[[float, str], None]
 
 
 class WorkerError(MmbenchError):
-    """A measurement that ended without a result; `message` says how. `died`: its process did, or was ended because it hung."""
+    """A measurement that ended without a result; `message` says how. `died`: its process did; `hung`: it was ended, for it gave no answer
+    in time (and so died, too)."""
 
-    def __init__(self, message: str, hint: str = "", *, died: bool = False) -> None:
+    def __init__(self, message: str, hint: str = "", *, died: bool = False, hung: bool = False) -> None:
         super().__init__(message, hint)
-        self.died = died
+        self.died = died or hung
+        self.hung = hung
 
 
 class Worker:
@@ -76,7 +78,7 @@ class Worker:
                 line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 self.stop()
-                raise WorkerError(f"no answer within {timeout_s:.0f} s: ended", died=True) from None
+                raise WorkerError(f"no answer within {timeout_s:.0f} s: ended", hung=True) from None
             if line is None or not line.endswith(b"\n"):  # the end, or what a killed process had written of its answer
                 raise WorkerError(self._epitaph(), died=True)
             answer = json.loads(line)

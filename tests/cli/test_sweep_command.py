@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -10,13 +11,30 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from click.testing import CliRunner, Result
 from mmbench.cli import main
+from mmbench.cli.exports import Exports
+from mmbench.cli.machine_file import ROOF_PROBES, with_roofs
+from mmbench.cli.sweep import _Course
+from mmbench.cli.sweep_request import check_same_kernels
+from mmbench.configs.errors import UsageError
+from mmbench.configs.machine import Machine
+from mmbench.configs.plan import Entrant
+from mmbench.configs.profiles import load_profile
 from mmbench.configs.schema_files import sweep_schema
+from mmbench.configs.settings import Settings
 from mmbench.configs.sweeplog import list_sweeps, read_sweep
+from mmbench.kernels import sweep as sweeps
+from mmbench.kernels.vendor.library import library
+from mmbench.probes.context import Effort
+from mmbench.probes.runner import make_plan
+from synthetic_sweep import plan as sweep_plan
+from synthetic_sweep import write_sweep
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "kernels"))
 from broken_libraries.build import build, compiler
@@ -39,6 +57,7 @@ def mmbench(*words: str) -> Result:
     return CliRunner().invoke(main.cli, ["--results", "results", *words])
 
 
+EMPTY = ("--dtypes", "--kernels", "--threads", "--layouts", "--epilogues", "-k", "--preset", "--time-budget", "--precision", "--fail-on")
 REFUSED = [
     (["--shapes", "0x5"], "shape '0x5', column 1: a size is 0"),
     (["--shapes=-3x2x1"], "shape '-3x2x1', column 1: a size is -3"),
@@ -65,6 +84,15 @@ REFUSED = [
     (["--resume", "nosuch"], "no run 'nosuch' is stored"),
     (["--resume", "--shapes", "64"], "--shapes cannot be given with it"),
     (["--dtypes", "s8", "--epilogues", "gelu"], "gives integers"),
+    *((["--shapes", "64", option, value], f"{option} was given without a word") for option in EMPTY for value in ("", " ")),
+    (["--shapes", ""], "--shapes was given without a word"),
+    (["--shapes", "64", "--kernels", ","], "--kernels was given without a word"),
+    (["--shapes", "64", "--library", ""], "a name and a path are needed"),
+    (["--shapes", "64", "--export-json", ""], "--export-json: '' is not a file name"),
+    (["--shapes", "64", "--dry-run", "--export-json", "x"], "--export-json: --dry-run runs nothing"),
+    (["--resume", "--dry-run", "--export-markdown", "x"], "--export-markdown: --dry-run runs nothing"),
+    (["--shapes", "64", "--kernels", "naive", "--threads", "2", "--dry-run"], "no kernel serves the one cell"),
+    (["--shapes", "64,65", "--kernels", "naive", "--threads", "2"], "no kernel serves any of the 2 cells"),
 ]
 
 
@@ -198,6 +226,144 @@ def test_a_wrong_library_fails_the_command_unless_that_is_asked_for(tmp_path: Pa
     assert mmbench(*words, "--fail-on", "none").exit_code == 0
 
 
+ONLY_SINGLE = """
+void cblas_sgemm(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb,
+                 float beta, float *c, int ldc) {
+  for (int i = 0; i < m; i++)
+    for (int j = 0; j < n; j++) {
+      float sum = 0;
+      for (int l = 0; l < k; l++) sum += (ta == 111 ? a[i * lda + l] : a[l * lda + i]) * (tb == 111 ? b[l * ldb + j] : b[j * ldb + l]);
+      c[i * ldc + j] = alpha * sum + (beta == 0 ? 0 : beta * c[i * ldc + j]);
+    }
+}
+"""
+
+
+@pytest.fixture
+def only_single(tmp_path: Path) -> Path:
+    """A library with a right cblas_sgemm and nothing else."""
+    gcc = compiler()
+    if gcc is None:
+        pytest.skip("needs gcc")
+    source, made = tmp_path / "single.c", tmp_path / "libsingle.so"
+    source.write_text(ONLY_SINGLE, encoding="ascii")
+    subprocess.run([gcc, "-O1", "-shared", "-fPIC", "-o", str(made), str(source)], check=True)
+    return made
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_a_missing_symbol_is_refused_with_symbol_and_file_before_anything_is_timed(only_single: Path, more: tuple[str, ...]) -> None:
+    given = ["--library", f"openblas={only_single}", *more]
+    result = mmbench("sweep", "--shapes", "16", "--dtypes", "f64", "--kernels", "vectorized", *given)
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 2
+    assert "cblas_dgemm" in result.stderr
+    assert str(only_single) in result.stderr
+    assert not Path("results").exists()
+
+
+def test_what_a_given_library_lacks_of_several_types_is_a_skip_of_the_plan(only_single: Path) -> None:
+    words = ["sweep", "--shapes", "16,17", "--dtypes", "f32,f64", "--kernels", "vectorized", "--library", f"openblas={only_single}"]
+    plan = json.loads(mmbench(*words, "--dry-run", "--json").stdout)
+    (skip,) = [s for s in plan["skips"] if s["kernel"] == "openblas@given"]
+    assert (skip["cells"], "cblas_dgemm" in skip["reason"]) == (2, True)
+    assert {c["case"]["dtype"]: c["kernels"] for c in plan["cells"]} == {"f32": ["vectorized", "openblas@given"], "f64": ["vectorized"]}
+    result = mmbench(*words, *HURRY)
+    assert result.exit_code == 0, result.output
+    assert "openblas 2" in result.stdout
+    (stored,) = list_sweeps(Path("results"))
+    rows = Counter((row.variant.kernel, row.case.dtype) for row in read_sweep(stored.path).rows)
+    assert rows == {("vectorized", "f32"): 2, ("vectorized", "f64"): 2, ("openblas@given", "f32"): 2}
+
+
+def test_two_builds_of_one_library_take_part_in_the_order_given(only_single: Path) -> None:
+    other = only_single.with_name("libother.so")
+    other.write_bytes(only_single.read_bytes())
+    given = [f"--library=openblas={other}", f"--library=openblas={only_single}"]
+    result = mmbench("sweep", "--shapes", "16", "--kernels", "openblas@given", *given, *HURRY)
+    assert result.exit_code == 0, result.output
+    (stored,) = list_sweeps(Path("results"))
+    run = read_sweep(stored.path)
+    builds = {"openblas@given": str(other), "openblas@given-2": str(only_single)}
+    assert {e.kernel: e.path for e in run.plan.entrants} == builds
+    assert {row.variant.kernel for row in run.rows if row.samples.time_s} == set(builds)
+    assert all(name in result.stdout for name in ("openblas@given ", "openblas@given-2 ", "libother.so", "libsingle.so"))
+    twice = mmbench("sweep", "--shapes", "16", *given, f"--library=openblas={other}")
+    assert twice.exit_code == 2
+    assert "the same file was given before" in twice.stderr
+
+
+def test_a_resumed_sweep_knows_its_given_files_by_their_own_names(tmp_path: Path) -> None:
+    """Also where -k left the first of them out."""
+    file = tmp_path / "new.so"
+    file.write_bytes(b"\x7fELF")
+    version = library("openblas").version
+    second = Entrant("openblas@given-2", "library", version, "OpenBLAS", str(file))
+    found = read_sweep(write_sweep(tmp_path, replace(sweep_plan(()), entrants=(second,)), end=False))
+    check_same_kernels(found)
+    other = replace(found, plan=replace(found.plan, entrants=(replace(second, version="0"),)))
+    with pytest.raises(UsageError, match="openblas@given-2 changed since sweep 5a3e was begun: its version was 0"):
+        check_same_kernels(other)
+    file.unlink()
+    with pytest.raises(UsageError, match="cannot be read"):
+        check_same_kernels(found)
+
+
+def test_a_sweep_without_any_time_ends_with_its_own_code() -> None:
+    result = mmbench("sweep", "--shapes", "64", "--kernels", "naive", "--no-probe", "--time-budget", "1ms")
+    assert result.exit_code == 5, result.output
+    assert "no kernel got a time in the one cell: the time budget ended before 1 of 1 cells" in result.stderr
+    assert "not finished: the time budget ended before 1 of 1 cells" in " ".join(result.stdout.split())
+
+
+@pytest.mark.skipif(compiler() is None, reason="needs gcc")
+def test_wrong_results_alone_are_no_success_either(tmp_path: Path) -> None:
+    words = ["sweep", "--shapes", "24", "--kernels", "openblas@given", f"--library=openblas={build(tmp_path, 'writes_nothing')}", *HURRY]
+    assert mmbench(*words).exit_code == 4
+    result = mmbench(*words, "--fail-on", "none")
+    assert result.exit_code == 5, result.output
+    assert "openblas@given wrong" in result.stderr
+
+
+def test_a_budget_that_ends_with_cells_left_is_no_failure_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def left_s(self: sweeps._Sweep) -> float:
+        return 5.0 if self.parts_s["finishing"] == 0 else -1.0
+
+    monkeypatch.setattr(sweeps._Sweep, "left_s", left_s)
+    result = mmbench("sweep", "--shapes", "24,25", "--kernels", "vectorized", *HURRY)
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.stdout.split())
+    assert "not finished: the time budget ended before 1 of 2 cells; go on with: mmbench sweep --resume" in said
+
+
+def test_measuring_the_roofs_first_counts_as_time_of_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    course = _Course(
+        Settings(results=Path("results")), {"as_json": True, "full": False, "no_probe": False}, Exports(None, None, None), frozenset()
+    )
+
+    def measured(_settings: Settings, *, may_probe: bool, quiet: bool, time_budget_s: float) -> tuple[Machine, str]:
+        assert (may_probe, quiet, time_budget_s) == (True, True, plan.time_budget_s)
+        clock[0] += took[0]
+        return Machine(1, "here"), ""
+
+    clock, took = [100.0], [0.0]
+    monkeypatch.setattr("mmbench.cli.machine_file.with_roofs", measured)
+    monkeypatch.setattr("mmbench.cli.sweep.time.monotonic", lambda: clock[0])
+    for budget_s, took[0], left_s in ((50.0, 13.0, 37.0), (50.0, 40.0, 25.0), (0.0, 13.0, 0.0)):
+        plan = replace(sweep_plan(), time_budget_s=budget_s)
+        assert course._roofs(plan)[2].time_budget_s == left_s
+
+
+def test_roofs_are_not_measured_in_a_budget_that_is_too_short_for_them() -> None:
+    settings = Settings(results=Path("results").absolute())
+    machine, why = with_roofs(settings, may_probe=True, quiet=True, time_budget_s=5.0)
+    assert machine.id
+    assert "half of the time budget is too short" in why
+    assert not Path("results").exists()
+    quick = load_profile("quick")
+    assert make_plan(ROOF_PROBES, Effort.QUICK, quick.time_budget_s / 2).scale == 1.0
+
+
 def manners() -> list[str]:
     from broken_libraries.build import MANNERS
 
@@ -212,13 +378,17 @@ def test_a_sweep_that_was_killed_goes_on_without_losing_or_doubling_a_row(tmp_pa
     )
     results = Path("results")
     deadline = time.monotonic() + 60
+    parent = psutil.Process(process.pid)
     rows: list[str] = []
     while time.monotonic() < deadline and len(rows) < 3:
         time.sleep(0.05)
         files = list(results.glob("*/runs/*.jsonl"))
         rows = [line for line in files[0].read_text().splitlines() if '"event": "row"' in line or '"event":"row"' in line] if files else []
+    workers = parent.children(recursive=True)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
+    assert len(workers) >= 2
+    assert not [worker.pid for worker in workers if outlives(worker, 10.0)]
     assert 3 <= len(rows) < 12, "it ended before it could be killed"
     with files[0].open("a") as file:
         file.write('{"event": "row", "payl')  # and the line that it was writing
@@ -230,11 +400,15 @@ def test_a_sweep_that_was_killed_goes_on_without_losing_or_doubling_a_row(tmp_pa
     assert len(counted) == 12
     kept = files[0].read_text()
     assert all(row in kept for row in rows)
-    assert not psutil_children_of(process.pid)
 
 
-def psutil_children_of(pid: int) -> list[int]:
-    """Workers that outlived the killed parent."""
-    import psutil
-
-    return [p.pid for p in psutil.process_iter() if p.ppid() == pid]
+def outlives(worker: psutil.Process, patience_s: float) -> bool:
+    """Whether a worker still runs some time after its parent was killed. Where nobody waits for orphans it stays as a zombie."""
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.05)
+                continue
+        return False
+    return True

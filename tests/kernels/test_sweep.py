@@ -153,10 +153,17 @@ def test_a_crash_costs_its_row_only_and_the_kernel_comes_back():
     assert [name for name, kernel, _ in script.log if kernel == "bad"].count("open_kernel") == 2
 
 
-def test_a_hang_is_a_timeout():
-    script = Script(slow={"prepare_case": WorkerError("no answer within 60 s: ended")})
+@pytest.mark.parametrize("step", ["open_kernel", "prepare_case", "take_turn", "finish_case"])
+def test_a_hang_is_a_timeout_whatever_its_words_are(step):
+    script = Script(slow={step: WorkerError("ended", hung=True)})
     _, record = swept(script, SweepPlan(CELLS[:1], entrants("slow")))
     assert record.rows[0].status is Status.TIMEOUT
+
+
+def test_words_alone_make_no_timeout():
+    script = Script(odd={"prepare_case": WorkerError("no answer within the tables of this kernel", died=True)})
+    _, record = swept(script, SweepPlan(CELLS[:1], entrants("odd")))
+    assert record.rows[0].status is Status.CRASHED
 
 
 def test_a_kernel_that_fails_again_and_again_is_left_out_of_the_rest():

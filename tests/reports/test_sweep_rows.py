@@ -17,7 +17,8 @@ from mmbench.configs.sweepdoc import SweepDocument, SweepRow
 from mmbench.configs.sweeplog import read_sweep
 from mmbench.kernels.measure import stats
 from mmbench.kernels.roofline import Roofs
-from mmbench.reports.sweep_rows import NEAR, cells_of, each_s, fused_gains, interval, short_names, sweep_document
+from mmbench.reports.sweep_rows import NEAR, cells_of, each_s, fused_gains, interval, pass_bytes, short_names, sweep_document
+from mmbench.reports.sweep_words import disturbed_words
 from synthetic_machine import synthetic_machine
 
 times = st.lists(st.floats(1e-9, 1e3), min_size=1, max_size=120)
@@ -64,7 +65,7 @@ def test_a_row_has_the_figures_of_its_samples(document: SweepDocument) -> None:
     measured = next(r for r in synthetic_sweep.rows_of(synthetic_sweep.plan()) if r.case == case and r.variant.kernel == "vectorized")
     clean = [t / n for t, n, d in zip(measured.samples.time_s, measured.samples.calls, measured.samples.dirty, strict=True) if not d]
     assert (row.time_s, row.low_s, row.high_s) == pytest.approx(stats.interval_over_time(clean))
-    assert (row.samples, row.dropped) == (29, 1)
+    assert (row.samples, row.dropped, row.disturbed, row.unclean) == (29, 1, {"switched": 1}, 0)
     assert row.rate == pytest.approx(2 * 128 * 768 * 768 / row.time_s)
     assert row.traffic == pytest.approx(4 * (128 * 768 + 768 * 768 + 128 * 768) / row.time_s)
     assert row.intensity == pytest.approx(row.rate / row.traffic)
@@ -112,6 +113,39 @@ def test_fused_epilogues_are_held_against_unfused_ones(document: SweepDocument) 
     (gain,) = fused_gains(document)
     assert (gain.kernel, gain.cells) == ("onednn@onednn", 1)
     assert gain.gain == pytest.approx(80 / 60, rel=0.02)
+    assert gain.least_bytes == gain.most_bytes == 2 * 128 * 3072 * 4  # C in f32: read and written once more
+    (each,) = document.fused
+    assert (each.kernel, each.saved_bytes, each.gain) == (gain.kernel, gain.most_bytes, gain.gain)
+    assert each.case_id == synthetic_sweep.CELLS[4].case.id
+
+
+def test_a_separate_pass_moves_c_of_every_problem_in_its_stored_type() -> None:
+    assert pass_bytes(Case(10, 20, 7, epilogue="relu", batch=3)) == 2 * 10 * 20 * 4 * 3
+    assert pass_bytes(Case(10, 20, 7, dtype="f64", epilogue="relu")) == 2 * 10 * 20 * 8
+    assert pass_bytes(Case(10, 20, 7, dtype="bf16bf16", epilogue="bias+residual")) == 2 * 10 * 20 * 2
+
+
+def test_disturbances_are_counted_by_word_and_row(tmp_path: Path) -> None:
+    """One row with clean samples beside disturbed ones, one with none, one that nothing disturbed."""
+    dirty = (("", "steal+switched", "switched", "negative"), ("steal", "steal", "steal", "off-cpu"), ("", "", "", ""))
+    cells = tuple(Cell(Case(8 + i, 8, 8)) for i in range(len(dirty)))
+    with RunWriter(tmp_path).open(synthetic_sweep.RUN) as writer:
+        writer.append("plan", synthetic_sweep.plan(cells))
+        for cell, marks in zip(cells, dirty, strict=True):
+            row = synthetic_sweep.row(cell, "vectorized")
+            times = (1e-3, 1e-3, 1e-3, -1e-3 if "negative" in marks else 1e-3)
+            writer.append("row", replace(row, samples=Samples((1,) * 4, times, (), (), marks if any(marks) else ())))
+    document = sweep_document(read_sweep(writer.path), None)
+    mixed, never, clean = (found(document, "vectorized", cell.case) for cell in cells)
+    assert (mixed.samples, mixed.dropped, mixed.unclean) == (1, 3, 0)
+    assert mixed.disturbed == {"switched": 2, "steal": 1, "negative": 1}
+    assert (never.samples, never.dropped, never.unclean, never.disturbed) == (4, 0, 4, {"steal": 3, "off-cpu": 1})
+    assert (clean.samples, clean.dropped, clean.unclean, clean.disturbed) == (4, 0, 0, {})
+    assert (document.samples, document.dropped) == (9, 3)
+    assert document.disturbed == {"switched": 2, "steal": 4, "negative": 1, "off-cpu": 1}
+    words = disturbed_words(document)
+    assert words.startswith("3 of 12 samples disturbed and left out, 4 more kept in 1 row that has no others: 4 steal, 2 switched")
+    assert disturbed_words(replace(document, disturbed={})) == ""
 
 
 def test_names_are_short_where_that_is_unambiguous() -> None:

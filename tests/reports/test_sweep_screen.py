@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 import synthetic_sweep
 from mmbench.configs.cases import Case
-from mmbench.configs.plan import Cell
+from mmbench.configs.plan import Cell, SweepEnd
+from mmbench.configs.runlog import RunWriter
 from mmbench.configs.sweepdoc import SweepDocument
 from mmbench.configs.sweeplog import Sweep, read_sweep
 from mmbench.reports.junit import sweep_junit
 from mmbench.reports.markdown import sweep_markdown
 from mmbench.reports.sweep_plan import plan_document, plan_text
 from mmbench.reports.sweep_rows import sweep_document
-from mmbench.reports.sweep_screen import sweep_screen
+from mmbench.reports.sweep_screen import MOST_CELLS, sweep_screen
 from mmbench.reports.text import cell_width
 from synthetic_machine import synthetic_machine
 
@@ -74,6 +75,48 @@ def test_a_cell_with_a_name_that_is_too_long_is_wrapped_not_cut(tmp_path: Path) 
     run = read_sweep(synthetic_sweep.write_sweep(tmp_path, synthetic_sweep.plan((cell,))))
     text = sweep_screen(sweep_document(run, synthetic_machine()), full=True)
     assert max(cell_width(line) for line in text.splitlines()) <= 80
+
+
+@pytest.mark.parametrize("count", [80, 400])
+def test_each_cell_has_its_best_kernel_unless_there_are_very_many(tmp_path: Path, count: int) -> None:
+    """80 is the size of preset ci."""
+    cells = synthetic_sweep.many_cells(count)
+    run = read_sweep(synthetic_sweep.write_sweep(tmp_path, synthetic_sweep.plan(cells), count=6))
+    text = sweep_screen(sweep_document(run, synthetic_machine()))
+    listed = sum(any(line.startswith(f"{cell.case.shape} ") for line in text.splitlines()) for cell in cells)
+    assert listed == (count if count <= MOST_CELLS else 0)
+    assert (f"all {count} cells" in text) == (count > MOST_CELLS)
+    assert max(cell_width(line) for line in text.splitlines()) <= 80
+
+
+def test_a_sweep_that_its_budget_ended_says_what_is_left(tmp_path: Path) -> None:
+    path = synthetic_sweep.write_sweep(tmp_path, end=False)
+    with RunWriter(tmp_path).reopen(path) as writer:
+        writer.append("end", SweepEnd(False, 3.0, {"sampling": 3.0}, "the time budget ended before 2 of 9 cells"))
+    found = sweep_document(read_sweep(path), None)
+    for text in (sweep_screen(found), sweep_markdown(found)):
+        joined = " ".join(text.replace("-\n", "-").split())
+        assert "not finished: the time budget ended before 2 of 9 cells; go on with: mmbench sweep --resume 5a3e" in joined
+
+
+def test_libraries_that_were_given_show_their_files(document: SweepDocument) -> None:
+    """Two builds of one library: only the path tells which is which."""
+    builds = {"openblas@given": "/builds/old.so", "openblas@given-2": "/builds/new.so"}
+    kernels = tuple(replace(document.kernels[2], kernel=name, name=name, path=path) for name, path in builds.items())
+    found = replace(document, kernels=kernels)
+    for text in (sweep_screen(found, width=120), sweep_markdown(found)):
+        assert all(path in text for path in builds.values())
+
+
+def test_kernels_whose_runs_give_different_bits_are_named(document: SweepDocument) -> None:
+    rows = tuple(
+        replace(row, check=replace(row.check, bitwise="no")) if row.kernel == "naive" and row.check and row.timed else row
+        for row in document.rows
+    )
+    found = replace(document, rows=rows)
+    assert "two runs gave different bits: naive in 7 cells" in sweep_screen(found, width=120)
+    assert "two runs gave different bits" not in sweep_screen(document, width=120)
+    assert "differ" in sweep_screen(found, width=200, full=True)
 
 
 def test_markdown_has_the_tables_of_the_screen(document: SweepDocument, golden: Callable[[str, str], None]) -> None:

@@ -181,8 +181,10 @@ def test_a_kill_between_calls_costs_nothing(worker: Worker) -> None:
 
 def test_a_hang_is_ended_and_its_process_is_gone(worker: Worker) -> None:
     pids: list[int] = []
-    with pytest.raises(WorkerError, match="no answer within"):
+    with pytest.raises(WorkerError, match="no answer within") as caught:
         worker.call("there:hang", None, 1.5, lambda _fraction, pid: pids.append(int(pid)))
+    assert caught.value.hung
+    assert caught.value.died
     assert len(pids) == 1
     assert gone(pids[0])
     assert worker.call("there:echo", 1, 30) == 1
