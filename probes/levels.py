@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ..configs.curve import Curve, Point
 from ..configs.facts import Fact, derived, measured, unknown
 from ..configs.machine import CacheClaim, CacheLevel, Machine
+from ..configs.published import chip_of
 from .inference.levels import LevelFit, find_levels
 from .judge import judge_cache, judge_latency
-from .published import chip_of
 
 _NOT_YET = "the geometry probe has not run"
 

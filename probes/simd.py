@@ -20,6 +20,7 @@ from typing import Any
 from ..configs.curve import Curve, Point, joined
 from ..configs.facts import Fact, Scalar, measured, unknown
 from ..configs.machine import Machine, UnitRate
+from ..configs.published import chip_of
 from ..kernels.emit.instruction import Instruction, UnitRow, links_of
 from ..kernels.emit.isa.registry import units_of
 from ..kernels.emit.isa.trial import PATTERNS, Proof, Trial, key, timing_bench
@@ -30,7 +31,6 @@ from ..kernels.measure.stopwatch import MachineStopwatch
 from ..kernels.measure.trap import Trapped, can_trap, run_trapping
 from .context import Context, Effort
 from .judge import judge_operation_latency, judge_rate
-from .published import chip_of
 from .registry import probe
 
 TRIAL_S = 10.0  # a child that compiles and proves one unit takes some 0.1 s

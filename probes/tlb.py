@@ -25,6 +25,7 @@ from ..configs.curve import Curve, Point
 from ..configs.errors import NotPossibleError
 from ..configs.facts import Fact, derived, measured
 from ..configs.machine import Machine, Notice, TlbLevel
+from ..configs.published import chip_of
 from ..kernels.emit.streams import CHASE_UNROLL
 from ..kernels.measure.chase import Chase
 from ..kernels.measure.memory import Buffer
@@ -33,7 +34,6 @@ from .claims import claimed_line, tlb_claims
 from .context import Context
 from .inference.tlb import TlbStep, find_tlb_steps
 from .judge import judge_tlb
-from .published import chip_of
 from .registry import probe
 
 _NOISE_FLOOR_CYCLES = 1.0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench_probe import probe
 from mmbench.configs.machine import Machine
-from mmbench.probes.published import chip_of
+from mmbench.configs.published import chip_of
 from row import Row
 
 

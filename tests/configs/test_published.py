@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from mmbench.configs.facts import Fact, Scalar, reported, unknown
 from mmbench.configs.machine import Machine
-from mmbench.probes.published import chip_of
+from mmbench.configs.published import chip_of
 
 
 def machine(**words: Scalar | None) -> Machine:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..configs.chips import Chip, find_chip
-from ..configs.facts import Fact, Scalar
-from ..configs.machine import Machine
+from .chips import Chip, find_chip
+from .facts import Fact, Scalar
+from .machine import Machine
 
 
 def chip_of(machine: Machine, core_kind: str = "") -> Chip | None:
