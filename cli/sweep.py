@@ -46,7 +46,7 @@ _WORTH_A_NOTE_S = 3.0  # finding out which machine this is takes less
 @click.option("--time-budget", metavar="TIME", help="End after this time, such as 45s or 5m.")
 @click.option("--precision", metavar="SHARE", help="Sample until a time is known so well, such as 2%.")
 @click.option("--check", type=click.Choice(["quick", "full"]), help="How much of the correctness gate each kernel passes first.")
-@click.option("--library", "libraries", multiple=True, metavar="NAME=PATH", help="Use the library in this file too.")
+@click.option("--library", "libraries", multiple=True, metavar="NAME=PATH", help="Use the library in this file too; may be repeated.")
 @click.option("--resume", is_flag=False, flag_value=NEWEST, metavar="[RUN]", help="Go on with a sweep that was cut off (the newest).")
 @click.option("--dry-run", is_flag=True, help="Say what would be run, and run nothing.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of every random order (default: 0).")
