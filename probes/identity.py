@@ -22,7 +22,7 @@ from ..kernels.measure.system_files import read_files, whole_number
 from ..kernels.measure.virtualisation import hypervisor_name
 from .claims import files_of, leaves_of, sysctl_values
 from .context import Context
-from .microarchitectures import IMPLEMENTERS, arm_name, same_design, x86_name
+from .microarchitectures import IMPLEMENTERS, arm_name, borrowed, same_design, x86_name
 from .readings import cpuinfo_blocks, cpuinfo_lines, distinct_blocks, read_cpuid, read_sysctl
 from .registry import probe
 
@@ -72,13 +72,14 @@ def infer(curve: Curve, machine: Machine) -> Machine:
     facts: Facts = {"brand": _brand(files, leaves, sysctl, names)}
     facts["arch"] = _named(names, "arch", "platform", "the interpreter does not say")
     facts |= _x86_numbers(files, leaves) or _arm_numbers(files) or _riscv_numbers(files) or _no_numbers(sysctl)
-    facts |= _microarchitecture(facts, sysctl, names)
+    features = _features(files, sysctl, names)
+    facts |= _microarchitecture(facts, sysctl, names, features)
     facts["isa_words"] = _isa_words(leaves, files, sysctl)
     facts["hypervisor"] = _hypervisor(files, leaves, sysctl, names)
     for name in ("os", "kernel", "libc", "python"):
         facts[name] = _named(names, name, "platform", "the interpreter does not say")
     facts["llvm_cpu"] = _named(names, "llvm_cpu", "llvm", "LLVM does not know this chip")
-    return dataclasses.replace(machine, identity=machine.identity | facts, features=_features(files, sysctl, names))
+    return dataclasses.replace(machine, identity=machine.identity | facts, features=features)
 
 
 def _named(names: dict[str, str], key: str, by: str, why: str) -> Fact[Scalar]:
@@ -213,7 +214,7 @@ def _no_numbers(sysctl: dict[str, str]) -> Facts:
     return facts
 
 
-def _microarchitecture(facts: Facts, sysctl: dict[str, str], names: dict[str, str]) -> Facts:
+def _microarchitecture(facts: Facts, sysctl: dict[str, str], names: dict[str, str], features: tuple[str, ...]) -> Facts:
     """The design by the chip's numbers; beside it what archspec makes of the flags, and a note when they differ."""
     vendor, family, model, stepping = (facts[key].value for key in ("vendor", "family", "model", "stepping"))
     by_number, source = "", "family and model"
@@ -225,7 +226,11 @@ def _microarchitecture(facts: Facts, sysctl: dict[str, str], names: dict[str, st
     by_flags = names.get("archspec", "")
     result: Facts = {"archspec": reported(by_flags, "", "archspec") if by_flags else unknown("", "archspec", "archspec gives no name")}
     generic = by_flags in ("", "x86_64", "aarch64", "arm", "riscv64", "ppc64le") or by_flags.startswith(("x86_64_v", "armv"))
-    if by_number:
+    impossible, fitting = borrowed(by_number, features)
+    if impossible:
+        why = f"{vendor} family {family} model {model} is {by_number}, which has no {', '.join(impossible)}: the number is borrowed"
+        result["microarchitecture"] = unknown("", "identity", f"{why}; the features fit {', '.join(fitting)}")
+    elif by_number:
         differs = by_flags and not same_design(by_number, by_flags)
         note = f"archspec says '{by_flags}': it goes by the feature flags, and knows only its own list" if differs else ""
         result["microarchitecture"] = derived(by_number, "", source, note=note)

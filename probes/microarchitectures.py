@@ -11,6 +11,8 @@ microarchitectures.json. A number that is not in them gets no name here.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 # (family, model) to name. On hybrid chips the product names the pair of designs.
 _INTEL: dict[tuple[int, int], str] = {
     **dict.fromkeys([(6, 0x1A), (6, 0x1E), (6, 0x1F), (6, 0x2E)], "nehalem"),
@@ -141,6 +143,26 @@ def x86_name(vendor: str, family: int, model: int, stepping: int) -> str:
             if family == known_family and first <= model <= last:
                 return name
     return "zen1" if vendor == "HygonGenuine" and family == 0x18 else ""
+
+
+# Feature flags, as Linux names them, and the only Intel designs that have them: a chip that claims an older number has a borrowed one.
+_ONLY_IN = {
+    "amx_tile": ("sapphirerapids", "emeraldrapids", "graniterapids", "diamondrapids"),
+    "avx512_fp16": ("sapphirerapids", "emeraldrapids", "graniterapids", "diamondrapids"),
+    "amx_fp16": ("graniterapids", "diamondrapids"),
+}
+
+
+def borrowed(name: str, features: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(features that the Intel design of this name cannot have, the designs that have all of them); empty where nothing contradicts it.
+
+    Hypervisors hide a chip behind the model number of another; the features that the guest may use, and that a trial executes, tell.
+    Source: Intel 64 and IA-32 SDM and Architecture Instruction Set Extensions reference, tables of recent instructions by processor.
+    """
+    present = set(features)
+    impossible = tuple(flag for flag, designs in _ONLY_IN.items() if flag in present and name in _INTEL.values() and name not in designs)
+    fitting = [set(_ONLY_IN[flag]) for flag in impossible]
+    return impossible, tuple(d for d in _ONLY_IN["amx_tile"] if fitting and all(d in designs for designs in fitting))
 
 
 def arm_name(implementer: int, part: int) -> str:

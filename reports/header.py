@@ -22,6 +22,8 @@ def header_section(machine: Machine, look: Look) -> Section:
         (Span(line[0].text, "strong" if i == 0 else ""),) for i, line in enumerate(joined(_name_parts(machine, look), look))
     ]
     why: list[tuple[str, Fact[Scalar] | Fact[float]]] = []
+    if (design := machine.identity.get("microarchitecture")) is not None:
+        why.append(("microarchitecture", design))
     lines += joined(_condition_parts(machine, look, why), look)
     for clock in machine.clocks:
         title = f"{kind_prefix(machine, clock.core_kind, look)}clock"

@@ -13,7 +13,7 @@ from mmbench.configs.curve import Curve
 from mmbench.configs.machine import Machine
 from mmbench.probes import identity
 from mmbench.probes.context import Context, Effort
-from mmbench.probes.microarchitectures import arm_name, same_design, x86_name
+from mmbench.probes.microarchitectures import arm_name, borrowed, same_design, x86_name
 
 FOLDER = Path(__file__).parents[1] / "machines"
 MACHINES = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
@@ -157,3 +157,25 @@ def test_only_allowed_lines_of_cpuinfo_are_kept(tmp_path):
     text = identity.measure(context).readings["files"]["/proc/cpuinfo"]
     assert "deadbeef" not in text
     assert text.count("Thing 1") == 1
+
+
+def test_a_borrowed_model_number_is_not_believed():
+    fact = inferred(MACHINES["captured-borrowed-number-guest"]["readings"]["identity"]).identity["microarchitecture"]
+    assert fact.value is None
+    assert "is rocketlake, which has no amx_tile" in fact.note
+    assert "graniterapids" in fact.note
+
+
+@pytest.mark.parametrize(
+    ("name", "features", "impossible", "fitting"),
+    [
+        ("rocketlake", ("amx_fp16",), ("amx_fp16",), ("graniterapids", "diamondrapids")),
+        ("sapphirerapids", ("amx_tile", "avx512_fp16"), (), ()),
+        ("sapphirerapids", ("amx_tile", "amx_fp16"), ("amx_fp16",), ("graniterapids", "diamondrapids")),
+        ("rocketlake", ("avx512f",), (), ()),
+        ("zen5", ("amx_tile",), (), ()),  # what AMD may build one day is not for this table
+        ("", ("amx_tile",), (), ()),
+    ],
+)
+def test_features_that_a_design_cannot_have(name, features, impossible, fitting):
+    assert borrowed(name, features) == (impossible, fitting)
