@@ -24,12 +24,15 @@ from .words import not_known
 COMMANDS: dict[str, tuple[str, str]] = {
     "probe": ("probe:probe", "Measure this machine: caches, bandwidths, SIMD and matrix units."),
     "sweep": ("sweep:sweep", "Run every kernel over shapes and data types, proven right, then timed."),
+    "report": ("report:report", "Make one offline page of rooflines, chips, kernels and comparisons."),
+    "plot": ("plot:plot", "Draw one figure of a report, such as roofline, latency or fragments."),
+    "compare": ("compare:compare", "Compare two runs, machines or kernels, cell by cell."),
     "doctor": ("doctor:doctor", "Say whether a measurement here, now, can be trusted, and what to change."),
     "show": ("show:show", "Show a stored machine or run again."),
     "list": ("listing:list_", "List kernels, libraries, data types, presets, probes, stored runs…"),
     "explain": ("explain:explain", "Explain a number, a word or a method in plain words."),
     "emit": ("emit:emit", "Print the code of a kernel for this chip or any other."),
-    "export": ("export:export", "Write a stored machine as JSON or CSV."),
+    "export": ("export:export", "Write a stored machine or sweep for other programs."),
     "config": ("config:config", "Show the settings in force, and where each comes from."),
     "completion": ("completion:completion", "Print the completion script for a shell."),
 }

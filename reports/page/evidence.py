@@ -15,7 +15,7 @@ from pathlib import Path
 from ...configs.errors import MmbenchError, StoreError, UsageError
 from ...configs.machine import Machine
 from ...configs.runlog import read_head
-from ...configs.store import load_machine
+from ...configs.store import find_run, load_machine, machine_folders
 from ...configs.sweepdoc import SweepDocument, SweepKernel, SweepRow
 from ...configs.sweeplog import SWEEP, stream_sweep
 from ...kernels.roofline import Roofs
@@ -131,13 +131,13 @@ def files_of(words: list[str], results: Path) -> Iterator[Path]:
     """The files that the words name, each once: files, all of a folder, or what fits a glob."""
     seen: set[Path] = set()
     for word in words or [str(results)]:
-        for path in sorted(_meant(word, bool(words))):
+        for path in sorted(_meant(word, results, bool(words))):
             if path not in seen:
                 seen.add(path)
                 yield path
 
 
-def _meant(word: str, named: bool) -> list[Path]:
+def _meant(word: str, results: Path, named: bool) -> list[Path]:
     if "\0" in word or not word:
         raise UsageError(f"{word!r} is no file name", "name a machine.json, a run file, a folder or a glob")
     path = Path(word)
@@ -151,7 +151,20 @@ def _meant(word: str, named: bool) -> list[Path]:
     found = [Path(p) for p in glob.glob(word, recursive=True) if Path(p).is_file()]  # noqa: PTH207 - absolute patterns, too
     if found or not named:
         return found
-    raise UsageError(f"there is no file, folder or glob {word!r}", "see `mmbench list runs` and `mmbench list machines`")
+    return _stored(word, results)
+
+
+def _stored(word: str, results: Path) -> list[Path]:
+    """What a machine id or a run id means in the results folder, or the unique beginning of one."""
+    machines = [i for i in machine_folders(results) if i.startswith(word)]
+    if len(machines) == 1:
+        return _meant(str(results / machines[0]), results, True)
+    try:
+        return [find_run(results, word)]
+    except UsageError:
+        shown = word if len(word) <= 80 else word[:77] + "..."
+        message = f"there is no file, folder or glob {shown!r}, and no machine or run of that name in {results}"
+        raise UsageError(message, "see `mmbench list runs` and `mmbench list machines`") from None
 
 
 def _below(folder: Path, depth: int) -> Iterator[Path]:

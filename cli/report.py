@@ -1,0 +1,149 @@
+"""`mmbench report`: turn result files into one page, or into tables and figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..configs.errors import Exit, UsageError
+from ..configs.files import write_atomic
+from . import console
+from .figure_files import FIGURE_FORMS, write_figures
+from .state import State, pass_state, results_option
+
+if TYPE_CHECKING:
+    from ..reports.page.blocks import Section
+    from ..reports.page.evidence import Evidence
+    from ..reports.page.html import Page
+
+FORMATS = ("html", "md", "csv", "json")
+_DEFAULT = "mmbench-report.html"
+ABOVE = 1.005  # as sweep screens mark it: half a percent is the last figure shown
+_SUFFIXES = {".html": "html", ".htm": "html", ".md": "md", ".markdown": "md", ".csv": "csv", ".json": "json"}
+
+
+@click.command()
+@click.argument("results_words", nargs=-1, metavar="[RESULTS]...")
+@click.option("-o", "--output", metavar="FILE", help=f"Write there ({_DEFAULT} for a page; other formats go to standard output).")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="By default what FILE ends in, else html.")
+@click.option("--figures", metavar="DIR", help=f"Write every figure there, too, as {', '.join(FIGURE_FORMS)}.")
+@click.option("--title", metavar="TEXT", help="The page's title.")
+@click.option("--section", "sections", multiple=True, metavar="NAME", help="Only this section, and others named so.")
+@click.option("--strict", is_flag=True, help="Exit with 3 where a result is above its roof or a file had to be skipped.")
+@results_option
+@pass_state
+def report(
+    state: State,
+    results_words: tuple[str, ...],
+    output: str | None,
+    form: str | None,
+    figures: str | None,
+    title: str | None,
+    sections: tuple[str, ...],
+    strict: bool,
+) -> int:
+    """Make one offline page of rooflines, chips, kernels and comparisons.
+
+    RESULTS are machine files, run files, folders and globs; without any, everything in the results folder. Damaged files and lines are
+    skipped and named on the page.
+    """
+    form = form or _SUFFIXES.get(Path(output or "").suffix.lower(), "html")
+    target = _target(output, form)
+    folder = _folder(figures)
+    from ..reports.page.evidence import gather
+    from ..reports.page.registry import sections_of
+
+    evidence = gather(results_words, state.settings.results)
+    made = sections_of(evidence, sections)
+    drawn = write_figures(made, folder) if folder is not None else 0
+    content = _content(form, evidence, made, _page(evidence, results_words, title), folder, target)
+    if target is None:
+        console.answer(content.decode("utf-8"))
+    else:
+        write_atomic(target, content)
+        console.answer(str(target))
+    _tell(evidence, folder, drawn)
+    return Exit.INCONCLUSIVE if strict and _doubtful(evidence) else Exit.OK
+
+
+def _target(output: str | None, form: str) -> Path | None:
+    """The file to write; None for standard output."""
+    if output == "-" or (output is None and form != "html"):
+        return None
+    path = Path(output if output is not None else _DEFAULT)
+    if output == "" or "\0" in str(path):
+        raise UsageError(f"--output: {str(path)!r} is not a file name")
+    if path.is_dir():
+        raise UsageError(f"--output: {path} is a folder", "name a file in it")
+    return path
+
+
+def _folder(figures: str | None) -> Path | None:
+    if figures is None:
+        return None
+    if not figures or "\0" in figures:
+        raise UsageError(f"--figures: {figures!r} is not a folder name")
+    path = Path(figures)
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"--figures: {path} is a file", "name a folder")
+    return path
+
+
+def _page(evidence: Evidence, words: tuple[str, ...], title: str | None) -> Page:
+    from ..reports.page.blocks import plain
+    from ..reports.page.html import Page
+
+    labels = [subject.label for subject in evidence.subjects]
+    shown = title or (" and ".join(labels) if 0 < len(labels) <= 2 else f"{len(labels)} machines" if labels else "Nothing measured yet")
+    rows = sum(len(subject.rows) for subject in evidence.subjects)
+    sweeps = sum(len(subject.sweeps) for subject in evidence.subjects)
+    newest = max((sweep.started_at for subject in evidence.subjects for sweep in subject.sweeps), default="")
+    probed = max((s.machine.probed_at for s in evidence.probed if s.machine is not None), default="")
+    parts = [f"{rows} results of {sweeps} sweep{'s' if sweeps != 1 else ''}"] if sweeps else []
+    parts += [f"the newest of {plain(newest, 24)}"] if newest else []
+    parts += [f"probed {plain(probed, 24)}"] if probed else []
+    return Page(plain(shown, 160), " · ".join(parts), " ".join(["mmbench report", *(plain(word, 120) for word in words)]))
+
+
+def _content(form: str, evidence: Evidence, made: list[Section], page: Page, folder: Path | None, target: Path | None) -> bytes:
+    if form == "html":
+        from ..reports.page.html import page_html
+
+        text = page_html(page, made)
+    elif form == "md":
+        from ..reports.page.markdown import page_markdown
+
+        text = page_markdown(page, made, _seen_from(folder, target))
+    else:
+        from ..reports.page.document import report_csv, report_json
+
+        text = report_csv(evidence) if form == "csv" else report_json(evidence, made)
+    return text.encode("utf-8", errors="backslashreplace")
+
+
+def _seen_from(folder: Path | None, target: Path | None) -> str:
+    """The folder of the figures as a link in the document, where it lies beside or below it."""
+    if folder is None:
+        return ""
+    try:
+        return folder.resolve().relative_to((target or Path("x")).resolve().parent).as_posix()
+    except ValueError:
+        return folder.resolve().as_posix()
+
+
+def _tell(evidence: Evidence, folder: Path | None, drawn: int) -> None:
+    if folder is not None:
+        console.say(f"{drawn} files of figures in {folder}")
+    if evidence.skipped:
+        first = evidence.skipped[0]
+        more = f" (and {len(evidence.skipped) - 1} more)" if len(evidence.skipped) > 1 else ""
+        console.say(f"skipped: {first.place}: {first.reason}{more}")
+    if not evidence.subjects:
+        console.say("nothing to report yet: run `mmbench probe` and `mmbench sweep` first, or name other files")
+
+
+def _doubtful(evidence: Evidence) -> bool:
+    """Whether something on the page contradicts itself or is missing: a rate above its roof is an error of one of the two."""
+    return bool(evidence.skipped) or any(row.roof_share > ABOVE for subject in evidence.subjects for row in subject.rows)
