@@ -2,9 +2,9 @@
 
 It has two interfaces: the old one (CBLAS of LAPACK 3.2) and, since macOS 13.3, one of LAPACK 3.9 with 32-bit or 64-bit integers whose
 symbols end in `$NEWLAPACK` and `$NEWLAPACK$ILP64`; the newest is taken. Threads are all or one (`BLASSetThreading`, macOS 15, for the
-thread that asks, which is the one that is timed), elsewhere `VECLIB_MAXIMUM_THREADS` before it is loaded. BNNS, which multiplies f16,
-bf16 and bytes, is not called: its descriptors could not be tried for want of such a machine, and a call that was never run is worth
-nothing. Written from Apple's headers; the gate judges it where it is.
+thread that asks, which is the one that is timed), elsewhere `VECLIB_MAXIMUM_THREADS` before it is loaded. Narrower types go through `bnns`.
+Its file lies in the loader's shared cache, not in the folder, so that rows have neither its size nor a hash. Written from Apple's headers;
+the gate judges it where it is.
 """
 
 from __future__ import annotations
@@ -23,6 +23,13 @@ _PATH = "/System/Library/Frameworks/Accelerate.framework/Accelerate"
 _AS_IT_LIKES = "Accelerate takes as many threads as it likes"
 
 
+def of_macos(name: str) -> list[Found]:
+    """The framework under a library's name; nothing on other systems."""
+    if sys.platform != "darwin" or not Path(_PATH).parent.exists():
+        return []
+    return [Found(name, "macos", _PATH, platform.mac_ver()[0])]
+
+
 class Accelerate(Cblas):
     """Apple's Accelerate framework."""
 
@@ -36,10 +43,8 @@ class Accelerate(Cblas):
     spellings: ClassVar[Sequence[tuple[str, int]]] = (("cblas_{}$NEWLAPACK$ILP64", 64), ("cblas_{}$NEWLAPACK", 32), ("cblas_{}", 32))
 
     def find(self) -> Sequence[Found]:
-        """Every macOS has it; its file lies in the loader's shared cache, not in the folder."""
-        if sys.platform != "darwin" or not Path(_PATH).parent.exists():
-            return []
-        return [Found(self.name, "macos", _PATH, platform.mac_ver()[0])]
+        """Every macOS has it."""
+        return of_macos(self.name)
 
     def describe(self) -> tuple[str, str, str]:
         """It has no version of its own: that of the system."""

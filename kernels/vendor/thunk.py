@@ -23,16 +23,23 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Within:
+    """The address so many bytes behind the one in slot STATE: a part of what the kernel keeps for these operands."""
+
+    offset_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Arg:
     """One argument of a C call: LLVM's type, and where its value comes from.
 
-    `source` is a Slot, a word that the table holds, a constant, "arguments" (the block itself), or one of "a", "b", "c": the operand of the
-    problem at hand (with `loop`), of `element_bytes` (may be 0.5). A slot that holds a double (ALPHA, BETA) becomes a `float` or an integer
-    where `type` asks for it. `attribute` is such as `zeroext`, which small integers need.
+    `source` is a Slot, a word that the table holds, a place behind STATE, a constant, "arguments" (the block itself), or one of "a", "b",
+    "c": the operand of the problem at hand (with `loop`), of `element_bytes` (may be 0.5). A slot that holds a double (ALPHA, BETA) becomes
+    a `float` or an integer where `type` asks for it. `attribute` is such as `zeroext`, which small integers need.
     """
 
     type: str
-    source: Slot | Held | int | float | str
+    source: Slot | Held | Within | int | float | str
     attribute: str = ""
     element_bytes: float = 0.0
 
@@ -80,6 +87,10 @@ def _value(value: str, arg: Arg, lines: list[str], *, loop: bool, pointers: bool
         return value
     if isinstance(arg.source, Held):
         lines.append(ir.slot(value, arg.source.index, arg.type, "%table"))
+        return value
+    if isinstance(arg.source, Within):
+        lines.append(ir.slot(f"{value}.state", Slot.STATE, context="%arguments"))
+        lines.append(f"  {value} = getelementptr i8, ptr {value}.state, i64 {arg.source.offset_bytes}")
         return value
     if isinstance(arg.source, Slot):
         lines += _from_slot(value, arg.type, arg.source)

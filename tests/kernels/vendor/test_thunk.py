@@ -8,7 +8,7 @@ import pytest
 from mmbench.kernels import abi
 from mmbench.kernels.abi import Slot
 from mmbench.kernels.emit.jit import compile_ir
-from mmbench.kernels.vendor.thunk import Arg, CCall, thunk_ir
+from mmbench.kernels.vendor.thunk import Arg, CCall, Within, thunk_ir
 
 
 def called(calls, functions, block, **how):
@@ -25,6 +25,14 @@ def block_of(**values):
     for name, value in values.items():
         block[Slot[name]] = abi.double_bits(value) if name in ("ALPHA", "BETA") else value
     return block
+
+
+def test_a_place_behind_the_state_and_a_truth_arrive():
+    seen = []
+    function = ctypes.CFUNCTYPE(None, ctypes.c_bool, ctypes.c_bool, ctypes.c_void_p)(lambda *words: seen.append(words))
+    arguments = [Arg("i1", 1, "zeroext"), Arg("i1", 0, "zeroext"), Arg("ptr", Within(176))]
+    called([CCall(0, arguments)], [function], block_of(STATE=4096))
+    assert seen == [(True, False, 4096 + 176)]
 
 
 def test_every_kind_of_argument_arrives_as_its_type():
