@@ -114,7 +114,7 @@ def _of_package(entrant: Entrant) -> str:
 
 def _vendors(_results: Path) -> Rows:
     from ..kernels.entrants import copies_of
-    from ..kernels.vendor.files import size_of
+    from ..kernels.vendor.environment import overrides
     from ..kernels.vendor.library import libraries
 
     rows: Rows = []
@@ -123,9 +123,10 @@ def _vendors(_results: Path) -> Rows:
         about: dict[str, Any] = {"title": library.title, "kind": library.kind, "licence": library.licence, "bring": library.bring}
         about["platforms"] = list(library.platforms)
         for found in copies:
-            files = list(library.files(found))
+            files, size = library.on_disk(found)
             row = {"name": found.spec, "state": "found", "version": found.package_version, "path": found.path, **about}
-            rows.append({**row, "where": found.path or "imported from Python", "size_bytes": size_of(files), "files": files})
+            row |= {"where": found.path or "imported from Python", "size_bytes": size, "files": list(files)}
+            rows.append({**row, "overrides": overrides(library.prefixes)})
         if not copies:
             bring = f"to bring it: {library.bring}" if why == "not installed" else f"there: {library.bring}"
             row = {"name": library.name, "state": "absent", "reason": why, **about}
@@ -251,6 +252,8 @@ def _vendor_text(rows: Rows) -> str:
         version = f"version {row['version']}" if row["version"] else ""
         lines.append(f"  {', '.join(filter(None, (row['name'], version, _size(row))))}")
         lines.append(f"    {row['where']}")
+        if row["overrides"]:
+            lines.append(f"    set here: {', '.join(row['overrides'])}")
     return "\n".join(console.clean(line) for line in lines)
 
 

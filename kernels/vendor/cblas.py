@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -69,7 +69,6 @@ class Cblas(Library):
         self._loaded = Loaded("")
         self._found = Found(self.name, "", "")
         self._spelling, self._bits = "", 32
-        self._sha = ""
 
     @property
     def handle(self) -> ctypes.CDLL:
@@ -90,9 +89,8 @@ class Cblas(Library):
         self._found = found
         self._spelling, self._bits = self.spelled(found)
         version, core, threading = self.describe()
-        files, size = taken_files(before, found.path)
+        files, size = taken_files(before, self.files(found))
         set_here = overrides(self.prefixes)
-        self._sha = file_sha(found.path)
         warned = tuple(warnings_of(set_here))
         self._loaded = Loaded(version or found.package_version, core, threading, files, size, tuple(set_here), warned)
         return self._loaded
@@ -113,6 +111,11 @@ class Cblas(Library):
         """(version, chosen kernels, threading) in the library's own words; empty where it has none."""
         return "", "", ""
 
+    def code(self, params: Mapping[str, str]) -> str:
+        """What a row keeps as the hash of the machine code: that of the library's file, where it lies in one."""
+        del params
+        return file_sha(self._found.path)
+
     def set_threads(self, count: int) -> str:
         """Ask for so many threads; a warning where it cannot or will not."""
         return "" if count == 1 else f"{self.title} gives no way to ask for {count} threads"
@@ -122,7 +125,7 @@ class Cblas(Library):
         routine = self.routines[case.dtype]
         symbol = self._spelling.format(routine.name)
         if not has(self.handle, symbol):
-            raise NotPossibleError(f"this build of {self.title} has no {routine.name} ({case.mix.summary})")
+            raise NotPossibleError(f"this build of {self.title} has no {symbol} ({case.mix.summary})")
         return symbol, routine
 
     def arguments(self, case: Case, routine: Routine, *, strided: bool = False) -> list[Arg]:
@@ -187,7 +190,8 @@ class Cblas(Library):
         code = compile_ir(text)
         table = np.array(addresses, dtype=np.int64)
         variant = Variant(self._found.spec, self._loaded.version, self._loaded.core, dict(params))
-        return Prepared(variant, code.address(name), None, table, None, self._sha, (warning,) if warning else (), [*keep, code, table])
+        told = (warning,) if warning else ()
+        return Prepared(variant, code.address(name), None, table, None, self.code(params), told, [*keep, code, table])
 
 
 def then_ir(index: int) -> str:

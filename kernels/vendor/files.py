@@ -4,8 +4,9 @@ A header is read before the loader sees the file: a library for another processo
 loader answers the first in terms of its own, and a file that ends early may end the process). Sources: the System V ABI (ELF), Apple's
 mach-o/loader.h and mach-o/fat.h, Microsoft's PE format.
 
-What counts as part of a library: the file, what it needs, and what it loads by itself once it runs. What every Linux system brings is not
-counted: the C library with its parts, the loader, and the run-time libraries of gcc (libgcc_s, libstdc++); libgomp and libgfortran are.
+What counts as part of a library: the file, what it needs, and what it loads by itself once it runs (`Library.files`). What every Linux
+system brings is not counted: the C library with its parts, the loader, and the run-time libraries of gcc (libgcc_s, libstdc++); libgomp and
+libgfortran are.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ _SYSTEM = (
     *("libgcc_s", "libstdc++", "linux-vdso", "libresolv."),
 )
 _NOT = "name the shared library itself, not an archive, a program or a linker script"
+_OTHER = "name a build for {0} with --library NAME=PATH, or leave that library out"
 _ET_DYN, _PT_LOAD, _PT_DYNAMIC = 3, 1, 2
 _DT_NEEDED, _DT_STRTAB, _DT_RPATH, _DT_RUNPATH = 1, 5, 15, 29
 
@@ -222,7 +224,7 @@ def open_library(path: str, symbols: Sequence[str] = (), *, shared: bool = False
         if Path(each).is_file():
             there = architecture(Path(each))
             if there != here:
-                raise NotPossibleError(f"{each} is for {there}, and this machine is {here}")
+                raise NotPossibleError(f"{each} is for {there}, and this machine is {here}", _OTHER.format(here))
     try:
         for each in preload:
             ctypes.CDLL(each, mode=ctypes.RTLD_GLOBAL)
@@ -241,11 +243,11 @@ def _loader_words(path: str, said: str) -> tuple[str, str]:
     if missing and missing[1] != path:
         return f"{path} needs {missing[1]}, which the loader does not find", "install it, or name its folder in LD_LIBRARY_PATH"
     if missing:
-        return f"{path} does not exist", ""
+        return f"{path} does not exist", "give the path of a file that does: --library NAME=PATH"
     undefined = re.search(r"undefined symbol: (\S+)", said)
     if undefined:
         return f"{path} needs a function '{undefined[1]}' that no library here has", "a library that it needs may be missing or too old"
-    return f"{path} cannot be loaded: {said.removeprefix(f'{path}: ')}", ""
+    return f"{path} cannot be loaded: {said.removeprefix(f'{path}: ')}", "it may be damaged, or made for another system"
 
 
 def has(handle: ctypes.CDLL, name: str) -> bool:
@@ -280,22 +282,39 @@ def mapped_files() -> set[str]:
     return {line.split(maxsplit=5)[5] for line in lines if line.count("/") and " r-xp " in line}
 
 
-def taken_files(before: set[str], path: str) -> tuple[tuple[str, ...], int]:
-    """(the library's own file first, then what it needs, then what it has loaded besides; their bytes on disk).
+def taken_files(before: set[str], listed: Sequence[str]) -> tuple[tuple[str, ...], int]:
+    """(what is listed for a library, then what it has loaded besides; their bytes on disk).
 
-    `before` is what `mapped_files` said before it was loaded: what it takes at run time is what came since. A library that was there
-    before (NumPy's OpenBLAS) is counted with what it needs.
+    `before` is what `mapped_files` said before it was loaded: what it takes at run time is what came since. Where the listing is complete
+    nothing comes besides, unless a setting makes the library take another file (MKL_THREADING_LAYER).
     """
-    files = list(needed_files(path))
     since = sorted(mapped_files() - before)
-    files += [f for f in since if f not in files and not Path(f).name.startswith(_SYSTEM) and "/lib-dynload/" not in f]
-    return tuple(files), size_of(files)
+    more = [f for f in since if f not in listed and not Path(f).name.startswith(_SYSTEM) and "/lib-dynload/" not in f]
+    files = (*listed, *more)
+    return files, size_of(files)
 
 
 def file_sha(path: str) -> str:
-    """The first 16 hexadecimal digits of a file's SHA-256; empty where it cannot be read."""
+    """The first 16 hexadecimal digits of a file's SHA-256; empty where it cannot be read. Read once a process while it stays as it is."""
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        about = Path(path).stat()
+        return _sha_of(path, about.st_size, about.st_mtime_ns)
     except OSError:
         return ""
+
+
+@functools.lru_cache(maxsize=64)
+def _sha_of(path: str, _size_bytes: int, _changed_ns: int) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def code_sha(files: Sequence[str], *words: str) -> str:
+    """What tells machine code apart: the hash of a file alone, of several, or of files together with words such as a symbol's name.
+
+    Empty where no file can be read: words alone say nothing of code.
+    """
+    found = [sha for file in files if (sha := file_sha(file))]
+    if len(found) < 2 and not words:
+        return "".join(found)
+    return hashlib.sha256("\0".join((*found, "", *words)).encode()).hexdigest()[:16] if found else ""

@@ -16,7 +16,8 @@ from ...configs.dtypes import ELEMENTS
 from ...configs.errors import NotPossibleError
 from ..host import Host
 from ..registry import Prepared
-from .framework import Framework, confine, imported, package_files, problems
+from .environment import overrides, warnings_of
+from .framework import Framework, confine, device_index, imported, package_sha, problems
 from .library import Found, Loaded
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ class Jax(Framework):
     licence = "Apache-2.0"
     bring = "pip install jax"
     package = "jax"
+    packages = ("jaxlib", "jax", "jax-cuda*", "jax-rocm*", "nvidia-*")
     prefixes = ("JAX_", "XLA_", "TF_", "OMP_", "CUDA_", "CUBLAS_", "NVIDIA_", "HIP", "ROC", "TPU_")
-    devices: ClassVar[dict[str, str]] = {"cuda": "gpu:0", "rocm": "gpu:0", "tpu": "tpu:0"}
+    devices: ClassVar[dict[str, str]] = {"cuda": "gpu", "rocm": "gpu", "tpu": "tpu"}
     dtypes: ClassVar[dict[str, str]] = {
         name: ELEMENTS[c].numpy
         for name, c in (
@@ -48,25 +50,25 @@ class Jax(Framework):
         self._jax: Any = None
         self._device: Any = None
         self._origin = "cpu"
+        self._sha = ""
 
     def load(self, found: Found) -> Loaded:
         """Import JAX and look for the device."""
         jax: Any = imported("jax", self.title)
         jax.config.update("jax_enable_x64", True)
-        kind = found.origin.split(":")[0]
+        kind, index = device_index(found.origin)
         try:
-            self._device = jax.devices(_PLATFORMS.get(kind, kind))[0]
+            devices = jax.devices(_PLATFORMS.get(kind, kind))
         except RuntimeError as error:
             first = str(error).splitlines()[0]
             raise NotPossibleError(f"JAX {jax.__version__} finds no device '{found.origin}' here: {first}") from error
-        self._jax, self._origin = jax, found.origin
-        files, size = package_files("jaxlib")
-        from .environment import overrides
-
-        more = package_files("jax")[1]
-        return Loaded(
-            str(jax.__version__), str(self._device.device_kind), "XLA's own pool", files, size + more, tuple(overrides(self.prefixes))
-        )
+        if index >= len(devices):
+            raise NotPossibleError(f"JAX {jax.__version__} finds {len(devices)} of {kind} here, no '{found.origin}'", "count from 0")
+        self._device, self._jax, self._origin = devices[index], jax, found.origin
+        self._sha = package_sha("jaxlib")
+        files, size = self.on_disk(found)
+        set_here, core = overrides(self.prefixes), str(self._device.device_kind)
+        return Loaded(str(jax.__version__), core, "XLA's own pool", files, size, tuple(set_here), tuple(warnings_of(set_here)))
 
     def prepare(self, case: Case, host: Host, *, fused: bool = True) -> Prepared:
         """The function compiled for these shapes (at its first call), threads held to the CPUs of the case."""
@@ -77,7 +79,7 @@ class Jax(Framework):
             params["threads"] = held
         function = self._jax.jit(self._function(case))
         variant = Variant(f"jax@{self._origin}", str(self._jax.__version__), str(self._device.device_kind), dict(params))
-        return Prepared(variant, python=lambda operands: _Call(self._jax, self._device, function, case, operands))
+        return Prepared(variant, python=lambda operands: _Call(self._jax, self._device, function, case, operands), sha=self._sha)
 
     def _function(self, case: Case) -> Any:
         jax = self._jax

@@ -78,10 +78,20 @@ class Library(ABC):
         """Every copy on this machine, the newest first; loads nothing."""
 
     def files(self, found: Found) -> tuple[str, ...]:
-        """What a copy takes on disk, the library first: as far as can be read from the files, or is known of the library."""
+        """What a copy takes on disk, the library first: as far as can be read from the files, or is known of the library.
+
+        What it loads by itself once it runs belongs to it, on any chip, not only on this one.
+        """
         from .files import needed_files  # which looks for files through `discovery`, which knows `Found`
 
         return needed_files(found.path) if found.path else ()
+
+    def on_disk(self, found: Found) -> tuple[tuple[str, ...], int]:
+        """(files, their bytes): the size of a copy, the same in `mmbench list vendors` and in the rows of a sweep."""
+        from .files import size_of
+
+        files = self.files(found)
+        return files, size_of(files)
 
     @abstractmethod
     def serves(self, case: Case) -> str:

@@ -10,6 +10,7 @@ takes alpha and beta in half precision. Its `libmkl_def` sums in single precisio
 the gate finds wrong; what it does on chips with arithmetic of half precision is for the gate to say there. Bytes: in row-major order MKL
 takes A unsigned and B signed (operands the other way round give garbage and no error), so `u8s8` is served and `s8` is not: its offsets
 are added to what was read as unsigned, which no constant turns into signed.
+The hash in a row is that of `libmkl_rt` and the kernel libraries that it mapped, together.
 Left out: products that were packed or generated beforehand (`*_compute`, `mkl_jit_*`).
 
 Source: oneMKL developer reference; the symbols of 2026.2.
@@ -20,7 +21,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -36,7 +37,7 @@ from .cblas import NO_TRANS, ROW_MAJOR, Cblas, Routine
 from .cblas_batch import GroupBatch
 from .discovery import copies, in_packages, on_system
 from .environment import OPENMP
-from .files import has, mapped_files, open_library, taken_files
+from .files import code_sha, has, mapped_files, open_library, taken_files
 from .library import Found, Loaded
 from .thunk import Arg
 
@@ -89,6 +90,7 @@ class Mkl(GroupBatch):
     def __init__(self) -> None:
         super().__init__()
         self._zero = np.zeros(1, dtype=np.int32)
+        self._kernels: list[str] = []  # files that its dispatcher mapped for this chip
 
     def find(self) -> Sequence[Found]:
         """The wheel's, then the system's."""
@@ -96,11 +98,11 @@ class Mkl(GroupBatch):
         return copies([*in_packages(self.name, wheels), *on_system(self.name, ("libmkl_rt.so",))])
 
     def files(self, found: Found) -> tuple[str, ...]:
-        """libmkl_rt names nothing that it loads: an interface, a threading layer, the core, and kernels for every chip."""
+        """libmkl_rt names nothing that it loads: interfaces, the usual threading layer, the core, and kernels for every chip."""
         folder = Path(found.path).parent
-        parts = ("core", "intel_lp64", "intel_ilp64", "intel_thread", "def", "mc*", "avx*")
+        parts = ("core", "intel_lp64", "intel_ilp64", "intel_thread", "def", "mc*", "avx*", "vml_*")
         more = [path for part in parts for path in sorted(folder.glob(f"libmkl_{part}.so*"))]
-        more += [path for path in (folder / "libiomp5.so",) if path.is_file()]
+        more += [path for name in ("libiomp5.so", "libtbbmalloc.so.2") if (path := folder / name).is_file()]
         return (*super().files(found), *dict.fromkeys(str(path.resolve()) for path in more))
 
     def serves(self, case: Case) -> str:
@@ -114,13 +116,20 @@ class Mkl(GroupBatch):
         before = mapped_files()
         loaded = super().load(found)
         self._first_product()
-        files, size = taken_files(before, found.path)
-        names = [Path(file).name for file in files]
-        core = ", ".join(sorted(name.split(".")[0] for name in names if name.startswith(_KERNELS)))
+        files, size = taken_files(before, self.files(found))
+        mapped = sorted(mapped_files() - before)
+        names = [Path(file).name for file in mapped]
+        self._kernels = [file for file, name in zip(mapped, names, strict=True) if name.startswith(_KERNELS)]
+        core = ", ".join(Path(file).name.split(".")[0] for file in self._kernels)
         layers = [name.split(".")[0].removeprefix("libmkl_") for name in names if "_thread" in name or "_sequential" in name]
         threading = layers[0] if layers else os.environ.get("MKL_THREADING_LAYER", "intel_thread").lower()  # no maps to read
         self._loaded = replace(loaded, core=core, threading=threading, files=files, size_bytes=size)
         return self._loaded
+
+    def code(self, params: Mapping[str, str]) -> str:
+        """The dispatcher, and the kernels that it mapped: another chip or another setting runs other code from the same dispatcher."""
+        del params
+        return code_sha([self._found.path, *self._kernels])
 
     def open(self, found: Found) -> ctypes.CDLL:
         """libmkl_rt; wheels keep the OpenMP runtime beside it, where no loader path leads."""

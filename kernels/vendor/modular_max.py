@@ -17,7 +17,8 @@ from ...configs.errors import NotPossibleError
 from ..epilogue import rounds_early
 from ..host import Host
 from ..registry import Prepared
-from .framework import Framework, confine, imported, package_files, problems
+from .environment import overrides, warnings_of
+from .framework import Framework, confine, imported, package_sha, problems
 from .library import Found, Loaded
 
 if TYPE_CHECKING:
@@ -32,13 +33,14 @@ class ModularMax(Framework):
     licence = "Modular Community License"
     bring = "pip install modular"
     package = "max"
+    packages = ("max", "max-core", "max-mojo-libs")
     prefixes = ("MODULAR_", "MAX_", "MOJO_")
     devices: ClassVar[dict[str, str]] = {}
     dtypes: ClassVar[dict[str, str]] = {"f64": "float64", "f32": "float32", "bf16bf16": "bfloat16"}
     source = "https://docs.modular.com/max/api/python/graph/ops"
 
     def __init__(self) -> None:
-        self._version = ""
+        self._version, self._sha = "", ""
         self._models: dict[tuple[str, str, bool, str], Any] = {}
 
     def serves(self, case: Case) -> str:
@@ -53,10 +55,10 @@ class ModularMax(Framework):
         """Import MAX; graphs are compiled as they are asked for."""
         imported("max.engine", self.title)
         self._version = found.package_version
-        sizes = [package_files(name) for name in ("max", "max-core", "max-mojo-libs")]
-        from .environment import overrides
-
-        return Loaded(self._version, "CPU", "MAX's own pool", sizes[0][0], sum(size for _, size in sizes), tuple(overrides(self.prefixes)))
+        self._sha = package_sha("max-core") or package_sha(self.package)
+        files, size = self.on_disk(found)
+        set_here = overrides(self.prefixes)
+        return Loaded(self._version, "CPU", "MAX's own pool", files, size, tuple(set_here), tuple(warnings_of(set_here)))
 
     def prepare(self, case: Case, host: Host, *, fused: bool = True) -> Prepared:
         """The compiled graph for the case's class; NotPossibleError with MAX's own words where it cannot be compiled."""
@@ -67,7 +69,7 @@ class ModularMax(Framework):
         params = {"device": "cpu", "timed": "from Python", "shapes": "symbolic", "threads": confine(host.cpus[-case.threads :])}
         variant = Variant("max@cpu", self._version, "CPU", dict(params))
         model = self._models[key]
-        return Prepared(variant, python=lambda operands: _Call(model, case, operands))
+        return Prepared(variant, python=lambda operands: _Call(model, case, operands), sha=self._sha)
 
 
 def _compiled(case: Case, element: str) -> Any:

@@ -2,8 +2,12 @@
 
 A primitive is made for a case beforehand, as an application would, and its first execution is the first call of the row; weights keep
 their plain layout, as a BLAS gets them (letting oneDNN choose one, `any`, would reorder them beforehand). What it generated is in the row
-as `implementation`; `ref` is a reference loop. alpha is a scale of A, beta a sum with what C held; integers get neither, and their epilogue
-is a pass of its own, because post-operations run in single precision. Lists of pointers are not asked of it.
+as `implementation`; `ref` is a reference loop. alpha is a scale of A, beta a sum with what C held; integers get neither. Lists of pointers
+are not asked of it.
+
+An epilogue is fused as post-operations, which run in single precision, those of integers too: 127 · 127 summed 2048 times comes out wrong
+by one behind a ReLU or with a bias (seen in 3.13.2 on avx512_core_amx, AMX or not). So an epilogue of integers is fused only where the
+sums stay below 2²³, which leaves as much to a bias and a residual, and is a pass of its own elsewhere.
 
 4-bit weights are integers with scales that it turns into the floats of A (its "weights decompression", which the fast mode of that type
 permits). It does so a whole group at a time, and wants their scales as [groups][n]: where there are several groups, the call that is timed
@@ -20,7 +24,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -40,7 +44,7 @@ from . import onednn_api as dnn
 from .cblas import Cblas
 from .discovery import copies, in_packages, on_system
 from .environment import OPENMP
-from .files import address, has, open_library
+from .files import address, code_sha, has, open_library
 from .framework import confine
 from .library import Found
 from .onednn_api import Api, Argument, Owned
@@ -54,6 +58,12 @@ if TYPE_CHECKING:
 _BESIDE = ("libtbb.so.12", "libintlc.so.5", "libimf.so", "libsvml.so", "libur_loader.so.?", "libsycl.so.?", "libsycl.so.??")
 _TBB_CREATE = "_ZN3tbb6detail2r16createERNS0_2d114global_controlE"
 _TBB_DESTROY = "_ZN3tbb6detail2r17destroyERNS0_2d114global_controlE"
+# What the SYCL wheel loads once its engine starts: Intel's OpenCL runtime for processors, with the functions for every chip.
+_RUN_TIME = (
+    *("libOpenCL.so.1", "libintelocl.so", "libcommon_clang.so.*", "libocl_svml_*.so", "libirng.so", "libur_loader.so.?", "libumf.so.1"),
+    *("libur_adapter_level_zero.so.?", "libur_adapter_level_zero_v2.so.?", "libhwloc.so.15", "libtbbmalloc.so.2"),
+)
+_EXACT = 2**23  # single precision holds every integer up to twice this
 _TYPES = ("f32", "f16", "f16f16", "bf16", "bf16bf16", "s8", "u8s8", "e4m3", "e5m2", "int4f16", "int4bf16", "int4s8")
 
 
@@ -70,7 +80,7 @@ class OneDnn(Cblas):
     title = "oneDNN"
     licence = "Apache-2.0"
     bring = "pip install onednn"
-    version = "2"
+    version = "3"
     prefixes: ClassVar[tuple[str, ...]] = ("ONEDNN_", "DNNL_", "TBB_", "SYCL_", "OCL_ICD_", *OPENMP)
     unfused = True
     source = "https://uxlfoundation.github.io/oneDNN/"
@@ -90,6 +100,14 @@ class OneDnn(Cblas):
         """The wheels', then the system's; the interface of 3.x only."""
         wheels = in_packages(self.name, (("onednn", "@lib/libdnnl.so.3"), ("onednn-cpu-gomp", "@lib/libdnnl.so.3")))
         return copies([*wheels, *on_system(self.name, ("libdnnl.so.3",))])
+
+    def files(self, found: Found) -> tuple[str, ...]:
+        """What libdnnl needs, and for a build with SYCL what its engine loads."""
+        folder, files = Path(found.path).parent, super().files(found)
+        if not (folder / "libintelocl.so").is_file():
+            return files
+        more = [str(path.resolve()) for name in _RUN_TIME for path in sorted(folder.glob(name))]
+        return tuple(dict.fromkeys((*files, *more)))
 
     def serves(self, case: Case) -> str:
         """Its types, plain or in strided batches; whether there is an implementation is seen when one is made."""
@@ -132,6 +150,10 @@ class OneDnn(Cblas):
                 del os.environ["OCL_ICD_FILENAMES"]
         return self.api.version, self.api.isa, self.api.runtime
 
+    def code(self, params: Mapping[str, str]) -> str:
+        """The file, this adapter and the implementation in it: what oneDNN generates differs between them, and is not in the file."""
+        return code_sha([self._found.path], self.name, params.get("implementation", params.get("symbol", "")))
+
     def set_threads(self, count: int) -> str:
         """Through OpenMP, or a limit on oneTBB's parallelism that lasts until the next one."""
         if has(self.handle, _TBB_CREATE):
@@ -149,7 +171,12 @@ class OneDnn(Cblas):
         """The primitive for the case; NotPossibleError where oneDNN has none here."""
         confine(host.cpus[-case.threads :] if case.threads == 1 else host.cpus)
         warning = self.set_threads(case.threads)
-        fused = fused and bool(case.epilogue) and not case.mix.integer
+        exact = fuses_exactly(case)
+        if not fused and case.epilogue and not exact:
+            raise NotPossibleError(
+                f"at k = {case.k} a fused epilogue of {case.dtype} is not exact: onednn itself does it in a pass of its own"
+            )
+        fused = fused and bool(case.epilogue) and exact
         if case.epilogue and not fused and rounds_early(case):
             raise NotPossibleError(rounds_early(case))
         product = _Product(self.api, case, fused=fused)
@@ -173,6 +200,14 @@ class OneDnn(Cblas):
         name = self._found.spec if fused or not case.epilogue else self._found.spec.replace(self.name, f"{self.name}-unfused", 1)
         prepared.variant = Variant(name, self._loaded.version, self._loaded.core, dict(prepared.variant.params))
         return prepared
+
+
+def fuses_exactly(case: Case) -> bool:
+    """Whether single precision holds all that a fused epilogue meets: always for floats, for integers while their sums are small."""
+    if not case.mix.integer:
+        return True
+    most = [max(-ELEMENTS[name].low, ELEMENTS[name].high) for name in (case.mix.a, case.mix.b)]
+    return case.k * most[0] * most[1] < _EXACT
 
 
 class _Product:
