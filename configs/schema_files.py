@@ -11,6 +11,7 @@ from typing import Any
 
 from .cases import Measurement
 from .codec import json_schema
+from .comparedoc import CompareDocument
 from .machine import Conditions, Machine
 from .plan import Opened, SweepEnd, SweepPlan
 from .runlog import Event
@@ -66,7 +67,17 @@ def sweep_schema() -> dict[str, Any]:
     return json_schema(SweepDocument, "mmbench sweep document", _HOME + "sweep")
 
 
+def compare_schema() -> dict[str, Any]:
+    """Of what `mmbench compare --json` writes."""
+    return json_schema(CompareDocument, "mmbench comparison document", _HOME + "compare")
+
+
 def schema_texts() -> dict[str, str]:
     """File name -> text, as shipped."""
-    made = {"machine.schema.json": machine_schema(), "run.schema.json": run_schema(), "sweep.schema.json": sweep_schema()}
+    made = {
+        "machine.schema.json": machine_schema(),
+        "run.schema.json": run_schema(),
+        "sweep.schema.json": sweep_schema(),
+        "compare.schema.json": compare_schema(),
+    }
     return {name: json.dumps(schema, indent=1, ensure_ascii=False) + "\n" for name, schema in made.items()}

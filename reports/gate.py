@@ -28,7 +28,7 @@ class Rule:
     @property
     def share_words(self) -> str:
         """`5 %`."""
-        return f"{figure(float(100 * self.share))} %".replace(".00 %", " %")
+        return f"{100 * self.share:.3g} %"
 
     def sentences(self) -> list[str]:
         """The rule, with the exit code of each part."""

@@ -100,7 +100,7 @@ def test_the_version_and_the_bare_command(environ: dict[str, str]) -> None:
     ("words", "message", "hint"),
     [
         (["prob"], "there is no command 'prob'", "did you mean probe?"),
-        (["zzz"], "there is no command 'zzz'", "known: probe, sweep, doctor"),
+        (["zzz"], "there is no command 'zzz'", "known: probe, sweep, report"),
         (["--nope"], "No such option", "mmbench --help"),
         (["show", "--nope"], "No such option", "mmbench show --help"),
         (["export", "xml"], "xml", "mmbench export --help"),

@@ -323,7 +323,7 @@ def test_a_rule_is_a_share_and_words() -> None:
     assert parse_rule("5%").words == USUAL
     assert parse_rule("5%,inconclusive").words == (*USUAL, "inconclusive")
     assert parse_rule(" 0.05 , missing").words == ("slower", "missing")
-    assert parse_rule("2.5%").share_words == "2.50 %"
+    assert parse_rule("2.5%").share_words == "2.5 %"
     assert "more than 5 % longer" in " ".join(parse_rule("5%").sentences())
     for text in ("", "missing", "5%,10%", "5%,everything", "200%", "5", "-5%", "nan%"):
         with pytest.raises(UsageError, match="--fail-on"):
