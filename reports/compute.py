@@ -15,7 +15,7 @@ from .verdicts import QUIET, check_cell, grouped
 _DTYPES = ("f64", "f32", "tf32", "f16", "bf16", "fp8", "i8", "int8", "u8", "i16", "int16", "i32", "int32", "i64", "int64")
 
 
-def _dtypes(names: Iterable[str]) -> list[str]:
+def dtypes_in_order(names: Iterable[str]) -> list[str]:
     """Data types in the order in which a reader expects them, unknown ones last."""
     present = set(names)
     return [d for d in _DTYPES if d in present] + sorted(present - set(_DTYPES))
@@ -38,7 +38,7 @@ def _rate_name(machine: Machine, rate: UnitRate, look: Look) -> str:
 
 def _best_rates(machine: Machine, kind: str, roofs: Sequence[Roof], look: Look) -> list[Line]:
     mine = [r for r in machine.simd if r.core_kind == kind and value_of(r.op_per_cycle) is not None]
-    dtypes = _dtypes([r.dtype for r in mine] + [r.dtype for r in roofs])
+    dtypes = dtypes_in_order([r.dtype for r in mine] + [r.dtype for r in roofs])
     rows: list[tuple[Cell, ...]] = []
     shown: list[Fact[float]] = []
     for label, group in _by_width(mine, look):

@@ -13,7 +13,7 @@ from .tables import Cell, Column, grid, table
 
 _MARKS = {Verdict.AGREES: "=", Verdict.NO_CLAIM: "–", Verdict.NOT_MEASURABLE: "–"}
 _STYLES = {Verdict.AGREES: "good", Verdict.NO_CLAIM: "dim", Verdict.NOT_MEASURABLE: "dim"}
-_WORDS = {
+WORDS = {
     Verdict.AGREES: "agrees",
     Verdict.CLAIM_LARGER: "claim larger",
     Verdict.CLAIM_SMALLER: "claim smaller",
@@ -27,7 +27,7 @@ QUIET = (Verdict.AGREES, Verdict.NO_CLAIM)
 def check_cell(judgement: Judgement, look: Look, claims: Sequence[CacheClaim] = (), *, agrees: str = "reported") -> Cell:
     """`= reported`, `≠ reported 32 MiB`, `≠ claims differ`, `– no claim`: mark and words say the same as the colour."""
     verdict = judgement.verdict
-    words = agrees if verdict is Verdict.AGREES else _WORDS[verdict]
+    words = agrees if verdict is Verdict.AGREES else WORDS[verdict]
     sizes = sorted({claim.size_bytes for claim in claims if 0 < claim.size_bytes < 2**60})
     if verdict in (Verdict.CLAIM_LARGER, Verdict.CLAIM_SMALLER) and len(sizes) == 1:
         words = f"reported {pretty(sizes[0], 'B')}"
@@ -96,7 +96,7 @@ def finding_sentences(machine: Machine, look: Look) -> list[tuple[str, str, str]
 def _verdict_words(finding: Finding, look: Look) -> str:
     """`claim larger (other guests share this cache)`."""
     why = look.prose(finding.judgement.why)
-    return _WORDS[finding.judgement.verdict] + (f" ({why})" if why else "")
+    return WORDS[finding.judgement.verdict] + (f" ({why})" if why else "")
 
 
 def verdict_section(machine: Machine, look: Look) -> Section:

@@ -1,86 +1,208 @@
-"""Draw load-to-use latency against working set, with the levels that were found and what is claimed of them."""
+"""Draw load-to-use latency against working set: one machine with its levels and claims, or the curves of several machines."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
-from ...configs.machine import CacheLevel, Machine
+from matplotlib.axes import Axes
+
+from ...configs.machine import CacheLevel, Verdict
 from ...configs.units import size_words
 from ..numbers import figure as three
 from ..numbers import value_of
 from ..page.blocks import plain
 from ..sparkline import LatencyCurve
-from .theme import BAD, DIM, INK, SERIES, SMALL, Drawing, Mark, axes_in, drawing
+from .keys import Entry, draw_key, key_height, set_log_ticks, set_size_ticks, text_width
+from .theme import BAD, DIM, INK, NARROW, PAPER, SMALL, UNIT, Drawing, Mark, apart, axes_in, colour_of, dash_of, drawing, marker_of
 
-_HEIGHT = 300
-_TICKS = tuple(1 << i for i in range(10, 44, 3))  # 1 KiB, 8 KiB, 64 KiB, ...
+_PLOT = 236.0  # pixels of the plot's height
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 22.0, 48.0, 44.0
+MOST_CURVES, MOST_LEVELS = 4, 6
+MOST_MACHINES = 8
+_SPACING = 3.0  # pixels between the points of one line
+_SANE_S = (1e-12, 1.0)  # of a load
+
+Points = list[tuple[int, float]]
 
 
-def draw_latency(machine: Machine, curves: Sequence[LatencyCurve]) -> Drawing:
-    """One line a curve; the levels as bands with their latency, each level's size with its interval, claims as ticks at the foot."""
-    drawn = drawing(_HEIGHT)
-    axes = axes_in(drawn, left=46, right=16, top=18, bottom=42, xscale="log", yscale="log", xlabel="working set", ylabel="ns a load")
-    for number, curve in enumerate(curves):
-        sizes = [size for size, _ in curve.latency_s]
-        nanoseconds = [latency * 1e9 for _, latency in curve.latency_s]
-        gid = f"curve{number}"
-        line = axes.plot(sizes, nanoseconds, color=SERIES[number], ls="-" if number == 0 else "--", marker="o", ms=2.6, mew=0, lw=1.3)[0]
-        line.set_gid(gid)
-        drawn.series[gid] = words_of(curve)
-        drawn.marks[gid] = [Mark(f"{size_words(s)}: {three(ns)} ns ({words_of(curve)})") for s, ns in zip(sizes, nanoseconds, strict=True)]
-    low = min((s for c in curves for s, _ in c.latency_s), default=1 << 12)
-    high = max((s for c in curves for s, _ in c.latency_s), default=1 << 28)
-    axes.set_xlim(low / 1.3, high * 1.3)
-    bottom, top = axes.get_ylim()
-    axes.set_ylim(bottom * 0.8, top * 1.5)
-    ticks = [t for t in _TICKS if low / 1.3 <= t <= high * 1.3]
-    axes.set_xticks(ticks, [size_words(t) for t in ticks])
-    axes.set_xticks([], minor=True)
-    axes.yaxis.set_major_formatter(lambda value, _pos: three(value))
-    axes.yaxis.set_minor_formatter(lambda _value, _pos: "")
-    _levels(drawn, machine.caches, low, high)
-    _legend(drawn, curves)
+def shown(curve: LatencyCurve) -> tuple[Points, int]:
+    """The points of a curve that are drawn, in bytes and nanoseconds, and how many there are that no machine can have.
+
+    Points that would lie on the one before are left out: a figure has some hundred of them.
+    """
+    sane = [(size, s * 1e9) for size, s in curve.latency_s if size > 0 and _SANE_S[0] <= s <= _SANE_S[1]]
+    if not sane:
+        return [], len(curve.latency_s)
+    octaves = math.log2(max(s for s, _ in sane) / min(s for s, _ in sane)) or 1.0
+    least = octaves * _SPACING / (NARROW - _LEFT - _RIGHT)
+    kept: Points = []
+    for size, ns in sane:
+        if not kept or math.log2(size / kept[-1][0]) >= least:
+            kept.append((size, ns))
+    return kept, len(curve.latency_s) - len(sane)
+
+
+def curve_names(curves: Sequence[LatencyCurve]) -> list[str]:
+    """What each curve is, in words that differ: `huge pages`, `small pages`; with their order where that alone differs."""
+    names = [_words(curve, 1) for curve in curves]
+    names = [name if names.count(name) == 1 else _words(curve, 6) for name, curve in zip(names, curves, strict=True)]
+    return [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names, 1)]
+
+
+def _words(curve: LatencyCurve, most: int) -> str:
+    words = [plain(word, 16) for word in curve.setting.split()[:most]]
+    return " ".join(f"{word} pages" if word in ("huge", "small") else word for word in words) or "latency"
+
+
+def draw_latency(caches: Sequence[CacheLevel], curves: Sequence[LatencyCurve]) -> Drawing:
+    """One line a curve, named at its end; each level's name and latency above, its size with the interval, claims at the foot."""
+    drawn = drawing(_TOP + _PLOT + _BOTTOM)
+    axes = axes_in(drawn, left=_LEFT, right=_RIGHT, top=_TOP, bottom=_BOTTOM, xscale="log", yscale="log", ylabel="ns a load")
+    lines = [shown(curve)[0] for curve in curves[:MOST_CURVES]]
+    _frame(axes, lines, caches)
+    _levels(drawn, axes, caches)
+    names = curve_names(curves[:MOST_CURVES])
+    for number, (name, points) in enumerate(zip(names, lines, strict=True)):
+        _line(drawn, axes, number, name, points)
+    _name_ends(drawn, axes, names, lines)
+    _foot(drawn, any(_claims_within(c, axes) for c in caches), any(value_of(c.size) for c in caches))
     return drawn
 
 
-def words_of(curve: LatencyCurve) -> str:
-    """What a curve is, in words."""
-    kind = f"{plain(curve.core_kind, 12)} core, " if curve.core_kind else ""
-    return f"{kind}{plain(curve.setting, 40)}"
+def draw_overlay(curves: Sequence[tuple[str, LatencyCurve]]) -> Drawing:
+    """One line a machine, named in the key above."""
+    chosen = curves[:MOST_MACHINES]
+    entries = [Entry(label, label, colour_of(i), marker_of(i), dash_of(i)) for i, (label, _) in enumerate(chosen)]
+    top = key_height(entries, left=_LEFT, right=_RIGHT) + 8
+    drawn = drawing(top + _PLOT + _BOTTOM - 6)
+    axes = axes_in(drawn, left=_LEFT, right=_RIGHT, top=top, bottom=_BOTTOM - 6, xscale="log", yscale="log", ylabel="ns a load")
+    axes.set_xlabel("working set")
+    lines = [shown(curve)[0] for _, curve in chosen]
+    _frame(axes, lines, ())
+    for number, (entry, points) in enumerate(zip(entries, lines, strict=True)):
+        _line(drawn, axes, number, entry.series, points[:: max(1, len(points) // 40)])
+    draw_key(drawn, entries, left=_LEFT, right=_RIGHT)
+    return drawn
 
 
-def _levels(drawn: Drawing, caches: Sequence[CacheLevel], low: float, high: float) -> None:
-    """Each level: its size as a line with its interval shaded, its name above, its claims as triangles below."""
-    axes = drawn.figure.axes[0]
-    top = axes.get_ylim()[1]
-    foot = axes.get_ylim()[0]
+def _line(drawn: Drawing, axes: Axes, number: int, name: str, points: Points) -> None:
+    if not points:
+        return
+    xs, ys = zip(*points, strict=True)
+    artist = axes.plot(xs, ys, color=colour_of(number), ls=dash_of(number), marker=marker_of(number), ms=3, mew=0, lw=1.3)[0]
+    gid = f"curve{number}"
+    artist.set_gid(gid)
+    drawn.series[gid] = name
+    drawn.marks[gid] = [Mark(f"{size_words(size)}: {three(ns)} ns ({name})") for size, ns in points]
+
+
+def _frame(axes: Axes, lines: Sequence[Points], caches: Sequence[CacheLevel]) -> None:
+    """Limits that hold every point, and claims that are not absurdly far away; ticks."""
+    sizes = [size for points in lines for size, _ in points] or [1 << 12, 1 << 28]
+    times = [ns for points in lines for _, ns in points] or [1.0, 100.0]
+    claims = [c.size_bytes for cache in caches for c in cache.claims if max(sizes) < c.size_bytes <= 8 * max(sizes)]
+    low, high = min(sizes) / 1.25, max(*sizes, *claims, 4 * min(sizes)) * 1.25
+    bottom, top = min(times) / 1.7, max(times) * 1.9
+    axes.set_xlim(low, high)
+    axes.set_ylim(bottom, top)
+    set_size_ticks(axes, low, high)
+    set_log_ticks(axes.yaxis, bottom, top)
+
+
+def _across(axes: Axes, size: float) -> float:
+    """Pixels from the left edge of the figure to a size."""
+    low, high = axes.get_xlim()
+    return _LEFT + (NARROW - _LEFT - _RIGHT) * math.log(size / low) / math.log(high / low)
+
+
+def _levels(drawn: Drawing, axes: Axes, caches: Sequence[CacheLevel]) -> None:
+    """Sizes as lines with their intervals, names with latencies between them, claims as triangles."""
+    low, high = axes.get_xlim()
+    height = _TOP + _PLOT + _BOTTOM
+    placed: list[tuple[CacheLevel, float]] = []  # with the middle of its region
+    ends: list[tuple[float, str]] = []
     left = low
-    for cache in caches:
+    for cache in caches[:MOST_LEVELS]:
         size = value_of(cache.size)
-        right = min(size, high) if size else high
-        if right > left:
-            axes.text(math.sqrt(left * right), top / 1.08, plain(cache.name, 8), ha="center", va="top", color=DIM, fontsize=SMALL)
-        if size and low <= size <= high:
+        right = min(size, high) if size and size > left else high
+        placed.append((cache, _across(axes, math.sqrt(left * right))))
+        if size and left < size < high:
             axes.axvline(size, color=INK, lw=0.9)
-            if cache.size.low and cache.size.high:
-                axes.axvspan(max(cache.size.low, low), min(cache.size.high, high), color=DIM, alpha=0.14, lw=0)
+            _interval(axes, cache, low, high)
+            ends.append((_across(axes, size), size_words(size)))
             left = size
-        claims = sorted({c.size_bytes for c in cache.claims if low <= c.size_bytes <= high})
-        if claims:
-            gid = f"claim-{plain(cache.name, 8)}"
-            artist = axes.scatter(claims, [foot * 1.12] * len(claims), marker="^", s=26, color=BAD, lw=0, zorder=5)
-            artist.set_gid(gid)
-            drawn.marks[gid] = [Mark(f"claimed {plain(cache.name, 8)}: {size_words(c)}") for c in claims]
+        _claims(drawn, axes, cache, len(placed))
+    for (cache, _), x in zip(placed, apart([x for _, x in placed], 48, _LEFT + 16, NARROW - _RIGHT - 16), strict=True):
+        drawn.figure.text(x / NARROW, 1 - 8 / height, plain(cache.name, 6), ha="center", va="center", fontsize=SMALL, fontweight="bold")
+        ns = value_of(cache.latency, 1e9)
+        words = f"{three(ns)} ns" if ns is not None else "–"
+        drawn.figure.text(x / NARROW, 1 - 21 / height, words, ha="center", va="center", fontsize=SMALL)
+    for (_, words), x in zip(ends, apart([x for x, _ in ends], 50, _LEFT + 16, NARROW - _RIGHT - 16), strict=True):
+        drawn.figure.text(x / NARROW, 1 - 37 / height, words, ha="center", va="center", fontsize=SMALL, color=DIM)
 
 
-def _legend(drawn: Drawing, curves: Sequence[LatencyCurve]) -> None:
-    axes = drawn.figure.axes[0]
-    for number, curve in enumerate(curves):
-        y = 0.9 - 0.075 * number
-        axes.plot([0.03, 0.09], [y, y], color=SERIES[number], ls="-" if number == 0 else "--", transform=axes.transAxes, lw=1.5)
-        text = axes.text(0.105, y, words_of(curve), transform=axes.transAxes, va="center", fontsize=SMALL)
-        text.set_gid(f"legend{number}")
-        drawn.legend[f"legend{number}"] = words_of(curve)
-    axes.text(0.105, 0.9 - 0.075 * len(curves), "claimed sizes", transform=axes.transAxes, va="center", fontsize=SMALL)
-    axes.plot([0.06], [0.9 - 0.075 * len(curves)], marker="^", ms=5, color=BAD, mew=0, transform=axes.transAxes)
+def _interval(axes: Axes, cache: CacheLevel, low: float, high: float) -> None:
+    ends = [end for end in (cache.size.low, cache.size.high) if end is not None and math.isfinite(end) and end > 0]
+    if len(ends) == 2:
+        axes.axvspan(max(ends[0], low), min(ends[1], high), color=DIM, alpha=0.16, lw=0)
+
+
+def _claims_within(cache: CacheLevel, axes: Axes) -> list[int]:
+    low, high = axes.get_xlim()
+    return sorted({c.size_bytes for c in cache.claims if low <= c.size_bytes <= high})[:8]
+
+
+def _claims(drawn: Drawing, axes: Axes, cache: CacheLevel, number: int) -> None:
+    """Triangles at the foot: red where what is claimed is not what was measured."""
+    claims = _claims_within(cache, axes)
+    if not claims:
+        return
+    agrees = cache.judgement.verdict in (Verdict.AGREES, Verdict.NO_CLAIM, Verdict.NOT_MEASURABLE)
+    foot = axes.get_ylim()[0] * 1.13
+    artist = axes.scatter(claims, [foot] * len(claims), marker="^", s=30, color=DIM if agrees else BAD, lw=0, zorder=5)
+    artist.set_gid(f"claims{number}")
+    name = plain(cache.name, 8)
+    drawn.marks[f"claims{number}"] = [Mark(f"claimed {name}: {size_words(c)} ({cache.judgement.verdict.value})") for c in claims]
+
+
+def _name_ends(drawn: Drawing, axes: Axes, names: Sequence[str], lines: Sequence[Points]) -> None:
+    """Each curve's name at its end: above it, below it, or further away, wherever no curve and no other name lies."""
+    bottom, top = axes.get_ylim()
+    height = drawn.figure.get_size_inches()[1] * UNIT
+    tracks = [[(_across(axes, size), _PLOT * math.log(ns / bottom) / math.log(top / bottom)) for size, ns in points] for points in lines]
+    taken = [place for track in tracks for place in _followed(track)]
+    for number, (name, track) in enumerate(zip(names, tracks, strict=True)):
+        if not track:
+            continue
+        x, y = track[-1]
+        half, width = 6.5, text_width(name)
+        right = max(x + 3, _LEFT + width + 4)
+        free = [at for at in (y + 10, y - 12, y + 23, y - 25, y + 36) if half < at < _PLOT - half]
+        inside = {at: sum(right - width - 2 < px < right + 2 and abs(py - at) < half for px, py in taken) for at in free}
+        place = min(free, key=lambda at: (inside[at], free.index(at)), default=y)
+        taken += [(right - width + step * width / 12, place) for step in range(13)]
+        box = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.6}
+        text = drawn.figure.text(right / NARROW, (_BOTTOM + place) / height, name, ha="right", va="center_baseline", bbox=box)
+        text.set(fontsize=SMALL, color=colour_of(number))
+        text.set_gid(f"key{number}")
+        drawn.legend[f"key{number}"] = name
+
+
+def _followed(track: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Places along a line, three pixels apart."""
+    places = list(track[:1])
+    for (x0, y0), (x1, y1) in itertools.pairwise(track):
+        steps = max(1, math.ceil(math.hypot(x1 - x0, y1 - y0) / 3))
+        places += [(x0 + (x1 - x0) * step / steps, y0 + (y1 - y0) * step / steps) for step in range(1, steps + 1)]
+    return places
+
+
+def _foot(drawn: Drawing, claims: bool, sizes: bool) -> None:
+    """What the triangles and the lines are, and the name of the x axis."""
+    entries = [Entry("claimed size", "", DIM, "^")] if claims else []
+    entries += [Entry("measured size, with its interval", "", INK, "|")] if sizes else []
+    height = drawn.figure.get_size_inches()[1] * UNIT
+    draw_key(drawn, entries, left=_LEFT - 6, right=0, top=height - 17)
+    drawn.figure.text(1 - _RIGHT / NARROW, 10 / height, "working set", ha="right", va="center_baseline", color=DIM, fontsize=SMALL)
