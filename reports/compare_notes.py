@@ -14,11 +14,12 @@ def notes_of(document: CompareDocument) -> tuple[str, ...]:
 
 
 def _synthetic(document: CompareDocument) -> list[str]:
-    made_up = [f"{letter} ({side.machine_id})" for letter, side in (("A", document.a), ("B", document.b)) if side.synthetic]
+    made_up = [(letter, side.machine_id) for letter, side in (("A", document.a), ("B", document.b)) if side.synthetic]
     if not made_up:
         return []
-    who = " and ".join(dict.fromkeys(made_up))
-    return [f"synthetic: {who} is made up and was measured nowhere; the ratios show how a comparison looks, and nothing of any machine"]
+    who = " and ".join(letter if len(made_up) == 2 else f"{letter} ({machine})" for letter, machine in made_up)
+    verb = "are made up and were" if len(made_up) == 2 else "is made up and was"
+    return [f"synthetic: {who} {verb} measured nowhere; the ratios show how a comparison looks, and nothing of any machine"]
 
 
 def same_runs(document: CompareDocument) -> bool:

@@ -6,7 +6,6 @@ One string out of one document, the same wherever and whenever it is drawn. Ever
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from ..configs.comparedoc import CompareDocument, ComparedSide, Gate, KernelMean
 from ..configs.units import pretty
 from .cells import plural
 from .compare_notes import same_runs
-from .compare_words import apart_groups, count_words, mean_words, short_kernels, span_words, times
+from .compare_words import apart_groups, broken, count_words, mean_words, short_kernels, span_words, times
 from .look import NARROWEST, WIDEST, Line, Look, Span, flow, joined, paint
 from .numbers import figure
 from .sweep_words import case_words
@@ -139,7 +138,7 @@ def _row(pair: Pair, laid: _Layout, look: Look, *, times_too: bool) -> list[tupl
     """A row; a label without room goes on below."""
     who, style = _WHO[pair.outcome]
     label = look.word(f"{pair.case.dtype} {case_words(pair.case)}", 120)
-    first, *more = _broken(label, laid.room)
+    first, *more = broken(label, laid.room)
     row = (
         Cell(first),
         Cell(laid.names.get(pair.a.kernel, "")),
@@ -151,17 +150,6 @@ def _row(pair: Pair, laid: _Layout, look: Look, *, times_too: bool) -> list[tupl
         Cell(laid.forest.bar(pair.ratio) if laid.forest else "", style),
     )
     return [row, *((Cell(f"  {piece}"), *[Cell()] * 7) for piece in more)]
-
-
-def _broken(label: str, room: int) -> list[str]:
-    """The label in lines of `room` cells, two less from the second on, broken at spaces, before brackets and behind commas."""
-    lines = [""]
-    for piece in re.split(r"(?<=,)|(?= )|(?=\[)", label):
-        if lines[-1] and cell_width(lines[-1] + piece) > room - 2 * (len(lines) > 1):
-            lines.append(piece.lstrip())
-        else:
-            lines[-1] += piece
-    return lines
 
 
 class Forest:

@@ -5,6 +5,7 @@ Nothing here is made harmless for a terminal or a page: whoever shows it does th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -12,6 +13,7 @@ from typing import TypeVar
 from ..configs.comparedoc import Apart, Mean, Outcome, Ratio, Why
 from .cells import plural
 from .numbers import figure
+from .text import cell_width
 
 T = TypeVar("T")
 _ORDER = tuple(Why)
@@ -97,3 +99,14 @@ def spread(items: Sequence[T], most: int) -> list[T]:
         return list(items[:most])
     step = (len(items) - 1) / (most - 1)
     return [items[round(i * step)] for i in range(most)]
+
+
+def broken(label: str, room: int, indent: int = 2) -> list[str]:
+    """A cell's label in lines of `room` characters, less an indent from the second on: broken at spaces, before brackets, behind commas."""
+    lines = [""]
+    for piece in re.split(r"(?<=,)|(?= )|(?=\[)", label):
+        if lines[-1] and cell_width(lines[-1] + piece) > room - indent * (len(lines) > 1):
+            lines.append(piece.lstrip())
+        else:
+            lines[-1] += piece
+    return lines

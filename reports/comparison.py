@@ -82,7 +82,10 @@ def geometric_mean(ratios: Iterable[Ratio]) -> Mean | None:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side of a comparison. With `kernel`, its rows are those of that kernel, and it was chosen by name; else those of all kernels."""
+    """One side of a comparison. With `kernel`, its rows are those of that kernel, and it was chosen by name; else those of all kernels.
+
+    `absence` says why it lacks a cell, where that is known better than "was not asked".
+    """
 
     name: str
     kind: str
@@ -91,6 +94,7 @@ class Side:
     runs: tuple[str, ...] = ()
     kernel: str = ""
     synthetic: bool = False
+    absence: str = ""
 
     @property
     def shown(self) -> ComparedSide:
@@ -240,6 +244,8 @@ class _Absence:
 
     def words(self, row: SweepRow) -> str:
         """`has no kernel mkl@mkl`, `has it only with another data type`, `has no such question`."""
+        if self._side.absence:
+            return self._side.absence
         if not self._side.kernel and row.kernel not in self._kernels:
             return f"has no kernel {row.kernel}"
         if row.case in self._cases:
