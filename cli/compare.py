@@ -50,8 +50,8 @@ def compare(
     newest. RUN:KERNEL names one kernel of a run. Each ratio is the time of B over the time of A, so 1.08x means that A is 1.08x as fast.
 
     --fail-on 5% exits with 1 where in any cell B takes more than 5 % longer than A with its whole interval, and with 4 where B is wrong,
-    crashed, timed out or missing in a cell that A has. With words behind commas (wrong, crashed, timeout, missing, inconclusive, slower)
-    only these are judged besides slowness. Nothing to compare with is exit 5.
+    crashed, timed out or missing in a cell that A has. With words behind commas (wrong, crashed, timeout, missing, slower) only these are
+    judged besides slowness; inconclusive comes on top. Nothing to compare with is exit 5. See mmbench explain compare.
     """
     refuse_empty([("--run", run), ("-k", expression), ("--fail-on", fail_on)])
     from ..reports.comparison import compare as compared

@@ -179,8 +179,8 @@ class _Finder:
         try:
             kernels = kernels_of(self._default())
         except MmbenchError as error:
-            hint = "see `mmbench list runs` and `mmbench list machines`"
-            return UsageError(f"'{word}' is no run and no machine, and kernels cannot be looked for: {error.message}", hint)
+            message = f"'{word}' is no run and no machine, and kernels cannot be looked for: {error.message}"
+            return UsageError(message, error.hint, error.exit_code)
         names = [*self._names(), *kernels, *map(_library, kernels)]
         return not_known(
             "run, machine or kernel", word, dict.fromkeys(names), f"kernels of the sweep: {_some(kernels)}; see also `mmbench list runs`"
@@ -258,7 +258,12 @@ def machine_side(place: Path, results: Path) -> Side:
     from ..reports.page.evidence import gather
 
     folder = place if place.is_dir() else place.parent
-    machine_id = "" if place.is_dir() else load_machine(place).id
+    try:
+        machine_id = "" if place.is_dir() else load_machine(place).id
+    except StoreError as error:
+        raise UsageError(
+            f"no machine can be read: {error.message}", "a run is a .jsonl file, a machine a machine.json or its folder"
+        ) from None
     evidence = gather([str(folder)], results)
     for skipped in evidence.skipped:
         console.say(f"note: {skipped.place}: {skipped.reason}")

@@ -216,6 +216,15 @@ def test_a_folder_of_two_machines_is_ambiguous(results: Path) -> None:
     assert "holds sweeps of 2 machines" in result.stderr
 
 
+def test_a_file_that_is_neither_run_nor_machine_is_refused(results: Path, tmp_path: Path) -> None:
+    document = tmp_path / "out.json"
+    document.write_text(mmbench(results, "5a3e", "6b4f", "--json").stdout)
+    for path, message in ((document, "no machine can be read"), (Path(__file__), "line 1")):
+        result = mmbench(results, str(path), "5a3e")
+        assert result.exit_code == 2, result.output
+        assert message in result.stderr
+
+
 def test_an_id_that_is_a_run_and_a_kernel_is_ambiguous(tmp_path: Path) -> None:
     stored(tmp_path / "r", ZEN, "vectorized", 20, same)
     result = mmbench(tmp_path / "r", "vectorized", "openblas@debian")
@@ -251,7 +260,8 @@ def test_nothing_in_common_says_why(tmp_path: Path) -> None:
 
 def test_an_empty_store_says_what_to_run(tmp_path: Path) -> None:
     result = mmbench(tmp_path / "nothing", "vectorized", "openblas")
-    assert result.exit_code == 2
+    assert result.exit_code == 5
+    assert "run mmbench sweep first" in result.stderr
     assert "no sweep is stored in" in result.stderr
     folder = tmp_path / "only-probed" / ZEN
     save_machine(folder.parent, replace(synthetic_machine(), id=ZEN))
