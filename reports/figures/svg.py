@@ -2,31 +2,43 @@
 
 What matplotlib writes is parsed and written anew: no style attributes and no comments (the page's policy permits neither, and a comment
 may hold a name), ids that are unique in the page, coordinates to a tenth of a pixel, colours as classes that the page gives for light, dark
-and print. Marks get the words of their tooltip as a `title`, which browsers show with scripts switched off, too.
+and print. Only elements and attributes that a drawing needs pass, whatever a name says. Marks get the words of their tooltip as a `title`,
+which browsers show with scripts switched off, too. Lengths are multiplied by `--z`, which the page's script sets when a reader zooms, so
+that type, lines and markers keep their size.
 
 The same drawing gives the same bytes: a fixed salt for ids, and no dates.
 """
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
+from typing import TypeVar
 from xml.etree import ElementTree
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter
 
-from .theme import COLOURS, STYLE, Drawing
+from .theme import COLOURS, STYLE, Drawing, Mark
 
 _SVG, _LINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
 _NUMBER = re.compile(r"-?\d*\.\d+")
-_DROPPED = {"metadata", "style"}
+_PATH_SPACES = re.compile(r" ?([A-Za-z]) ?")
+_NO_ROTATION = re.compile(r"rotate\(-?0 [^)]*\)")
+_TAGS = {"g", "path", "use", "defs", "clipPath", "rect", "text", "tspan"}
+_PLACES = {"x", "y", "width", "height", "d"}
+# What XML does not permit, what hides or reverses text, and halves of a pair, which no encoding can write.
+_HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_LONGEST_TEXT, _LONGEST_WORDS = 300, 600
 _PNG_DPI = 180.0
 _CANVASES = {"svg": FigureCanvasSVG, "png": FigureCanvasAgg, "pdf": FigureCanvasPdf}
 _METADATA: dict[str, dict[str, str | None]] = {
@@ -35,15 +47,46 @@ _METADATA: dict[str, dict[str, str | None]] = {
     "pdf": {"CreationDate": None, "Creator": "mmbench", "Producer": None},
 }
 FORMS = tuple(_CANVASES)
+_Buffer = TypeVar("_Buffer", io.BytesIO, io.StringIO)
+
+
+def harmless(text: str, limit: int = _LONGEST_WORDS) -> str:
+    """A string that any document can hold: no control or bidirectional characters, no half of a pair, no more than `limit` characters."""
+    short = text if len(text) <= limit else text[: limit - 1] + "…"
+    return _HARMFUL.sub("\N{REPLACEMENT CHARACTER}", short)
 
 
 def file_of(drawn: Drawing, form: str) -> bytes:
     """The drawing as the content of a file: svg, png or pdf."""
-    buffer = io.BytesIO()
+    return _svg_text(drawn).encode() if form == "svg" else _printed(drawn, form, io.BytesIO()).getvalue()
+
+
+def _svg_text(drawn: Drawing) -> str:
+    """What matplotlib writes, without characters that would spoil the file: names of groups (gid) come from files, too."""
+    return _HARMFUL.sub("\N{REPLACEMENT CHARACTER}", _printed(drawn, "svg", io.StringIO()).getvalue())
+
+
+def _printed(drawn: Drawing, form: str, buffer: _Buffer) -> _Buffer:
+    _harmless_texts(drawn)
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a name in a script that the font lacks: boxes, not a failure
         _CANVASES[form](drawn.figure).print_figure(buffer, format=form, metadata=_METADATA[form], dpi=_PNG_DPI if form == "png" else 72)
-    return buffer.getvalue()
+    return buffer
+
+
+def _harmless_texts(drawn: Drawing) -> None:
+    """Make what will be laid out harmless: matplotlib's fonts refuse halves of a pair, and a megabyte takes them minutes."""
+    for text in drawn.figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_text(harmless(text.get_text(), _LONGEST_TEXT))
+    for axes in drawn.figure.axes:
+        for formatter in (axes.xaxis.get_major_formatter(), axes.yaxis.get_major_formatter()):
+            if isinstance(formatter, FuncFormatter):  # labels of ticks are made while they are drawn
+                formatter.func = functools.partial(_harmless_label, formatter.func)
+
+
+def _harmless_label(make: Callable[..., str], value: float, position: int | None = None) -> str:
+    return harmless(make(value, position), _LONGEST_TEXT)
 
 
 @dataclass(slots=True)
@@ -63,15 +106,23 @@ class Classes:
 
 def inline(drawn: Drawing, prefix: str, title: str, description: str, classes: Classes) -> str:
     """The drawing as an `svg` element. Its ids begin with `prefix`; `title` and `description` are for screen readers."""
-    root = ElementTree.fromstring(file_of(drawn, "svg"))  # noqa: S314 - what matplotlib wrote a moment ago
+    root = ElementTree.fromstring(_svg_text(drawn))  # noqa: S314 - what matplotlib wrote a moment ago
     view = root.get("viewBox", "")
-    names = _Names(prefix)
+    context = _Context(_Meaning.of(drawn), _Names(prefix), classes)
     head = (
         f'<svg viewBox="{escape(view)}" role="img" aria-labelledby="{prefix}-t {prefix}-d" class="figure">'
-        f'<title id="{prefix}-t">{escape(title)}</title><desc id="{prefix}-d">{escape(description)}</desc>'
+        f'<title id="{prefix}-t">{escape(harmless(title))}</title><desc id="{prefix}-d">{escape(harmless(description, 2000))}</desc>'
     )
-    body = "".join(_written(child, _Context(drawn, names, classes)) for child in root)
+    body = "".join(_written(child, context) for child in root)
     return f"{head}{body}</svg>"
+
+
+def mismatched(drawn: Drawing) -> list[str]:
+    """The artists (gid) that draw another number of marks than have words; the page shows none of their words. For tests of figures."""
+    root = ElementTree.fromstring(_svg_text(drawn))  # noqa: S314 - what matplotlib wrote a moment ago
+    found = {element.get("id", ""): element for element in root.iter(f"{_SVG}g")}
+    told = _Meaning.of(drawn).marks
+    return [gid for gid, marks in told.items() if gid not in found or len(_drawn_marks(found[gid])) != len(marks)]
 
 
 class _Names:
@@ -86,32 +137,63 @@ class _Names:
 
 
 @dataclass(frozen=True, slots=True)
-class _Context:
-    """Where in the drawing we are: the marks of the enclosing artist are told one after another."""
+class _Meaning:
+    """What a drawing says of its artists, by the name that each has in the file."""
 
-    drawn: Drawing
+    marks: dict[str, Sequence[Mark]]
+    series: dict[str, str]
+    legend: dict[str, str]
+
+    @classmethod
+    def of(cls, drawn: Drawing) -> _Meaning:
+        return cls(
+            {_gid(gid): marks for gid, marks in drawn.marks.items()},
+            {_gid(gid): harmless(name, 120) for gid, name in drawn.series.items()},
+            {_gid(gid): harmless(name, 120) for gid, name in drawn.legend.items()},
+        )
+
+
+def _gid(gid: str) -> str:
+    """A gid as it comes back out of the file: a parser turns white space in an attribute into spaces."""
+    return _HARMFUL.sub("\N{REPLACEMENT CHARACTER}", gid).translate({9: 32, 10: 32})
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """Where in the drawing we are: `marks` are those of the enclosing artist, by the element that draws each."""
+
+    meaning: _Meaning
     names: _Names
     classes: Classes
-    marks: Iterator[tuple[str, str]] | None = None
+    marks: dict[ElementTree.Element, Mark] = field(default_factory=dict)
+
+
+def _drawn_marks(artist: ElementTree.Element) -> list[ElementTree.Element]:
+    """The elements that draw an artist's marks. matplotlib uses a marker again where that is shorter, and writes paths where it is not."""
+    hidden = {inner for tag in ("defs", "clipPath") for outer in artist.iter(_SVG + tag) for inner in outer.iter()}
+    uses = [e for e in artist.iter(f"{_SVG}use") if e not in hidden]
+    return uses or [e for e in artist.iter(f"{_SVG}path") if e not in hidden]
 
 
 def _written(element: ElementTree.Element, context: _Context) -> str:
     tag = element.tag.removeprefix(_SVG)
-    if tag in _DROPPED:
+    if tag not in _TAGS:
         return ""
     own = element.get("id", "")
-    drawn = context.drawn
-    if own in drawn.marks:
-        context = _Context(drawn, context.names, context.classes, iter([(m.words, m.key) for m in drawn.marks[own]]))
-    words, key = next(context.marks, ("", "")) if tag == "use" and context.marks is not None else ("", "")
+    meaning = context.meaning
+    if own in meaning.marks:
+        places, marks = _drawn_marks(element), meaning.marks[own]
+        if len(places) == len(marks):  # else: no words are better than those of another mark
+            context = replace(context, marks=dict(zip(places, marks, strict=True)))
+    mark = context.marks.get(element)
     attributes = _attributes(element, tag, context)
-    if own in drawn.series:
-        attributes["data-series"] = drawn.series[own]
-    if own in drawn.legend:
-        attributes["data-legend"] = drawn.legend[own]
-    if key:
-        attributes["data-key"] = key
-    inner = f"<title>{escape(words)}</title>" if words else ""
+    if own in meaning.series:
+        attributes["data-series"] = meaning.series[own]
+    if own in meaning.legend:
+        attributes["data-legend"] = meaning.legend[own]
+    if mark is not None and mark.key:
+        attributes["data-key"] = harmless(mark.key, 120)
+    inner = f"<title>{escape(harmless(mark.words))}</title>" if mark is not None and mark.words else ""
     inner += escape((element.text or "").strip()) if tag in ("text", "tspan") else ""
     inner += "".join(_written(child, context) for child in element)
     if not inner and tag in ("g", "defs"):
@@ -135,10 +217,12 @@ def _attributes(element: ElementTree.Element, tag: str, context: _Context) -> di
             kept[name] = f"url(#{context.names.of(value.removeprefix('url(#').removesuffix(')'))})"
         elif name == "style":
             kept["class"] = context.classes.of(_style(value, tag))
-        elif name == "d":
-            kept[name] = _NUMBER.sub(_short, " ".join(value.split()))
-        else:
-            kept[name] = _NUMBER.sub(_short, value)
+        elif name == "transform":
+            turned = _NO_ROTATION.sub("", _NUMBER.sub(lambda m: f"{float(m[0]):.3f}".rstrip("0").rstrip("."), value)).strip()
+            kept |= {name: turned} if turned else {}
+        elif name in _PLACES:
+            short = _NUMBER.sub(_short, value)
+            kept[name] = _PATH_SPACES.sub(r"\1", " ".join(short.split())) if name == "d" else short
     return kept
 
 
@@ -155,10 +239,14 @@ def _style(text: str, tag: str) -> str:
         if name in ("fill", "stroke"):
             colour = COLOURS.get(value.lower())
             kept.append(f"{name}:var(--{colour})" if colour else f"{name}:{value}")
-        elif name == "font":
+        elif name in ("font", "font-size"):
             size = re.search(r"([\d.]+)px", value)
-            kept.append(f"font-size:{size[1] if size else 11}px")
+            kept.append(f"font-size:calc({size[1] if size else 11}px*var(--z,1))")
             kept += ["font-weight:600"] if re.search(r"\b(bold|600|700)\b", value) else []
+        elif name == "stroke-dasharray":
+            kept.append(f"{name}:" + ",".join(f"calc({length}px*var(--z,1))" for length in value.split(",")))
+        elif name == "stroke-width":
+            kept.append(f"{name}:calc({value}px*var(--z,1))")
         elif name not in ("font-family", "") and not (tag == "text" and name == "text-align"):
             kept.append(f"{name}:{value}")
     return ";".join(kept)
