@@ -111,7 +111,7 @@ def _content(form: str, evidence: Evidence, made: list[Section], page: Page, fol
     if form == "html":
         from ..reports.page.html import page_html
 
-        text = page_html(page, made)
+        text = page_html(page, made).rstrip("\n") + "\n"
     elif form == "md":
         from ..reports.page.markdown import page_markdown
 
