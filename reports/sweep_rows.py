@@ -187,7 +187,7 @@ def _row(m: Measurement, about: _About, roofs: Roofs) -> SweepRow:
         return row
     each, clocks = each_s(m.samples)
     time_s, low_s, high_s = interval(each)
-    if not time_s > 0:
+    if not (time_s > 0 and math.isfinite(time_s) and math.isfinite(high_s)):  # a file may hold times that no sum survives
         return row
     clock_hz = _middle(sorted(clocks)) if clocks else math.nan
     rate = about.operations / time_s
