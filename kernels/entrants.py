@@ -14,12 +14,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..configs.errors import MmbenchError, UsageError
+from ..configs.errors import MmbenchError, NotPossibleError, UsageError
 from ..configs.plan import Entrant, is_given
 from ..configs.tables import near
 from . import registry
 from .vendor import library as vendor
 from .vendor.library import Found, Library
+from .vendor.stated import version_key
 
 UNFUSED = "-unfused"
 
@@ -55,7 +56,7 @@ def find_entrants(
     `given`: libraries by path, `{"openblas": "/path/to/lib.so"}`, or pairs where a name comes more than once; they take part beside the
     newest copy, as `openblas@given`, `openblas@given-2` and so on in the order given.
     `every_copy`: of each library that was not named with its copy. UsageError for words that name nothing that mmbench knows, and for paths
-    that cannot be read; a library that is known but not installed is no error, but an Absent.
+    that cannot be read; NotPossibleError for a copy that is not here; a library that is not installed is no error, but an Absent.
     """
     by_path = _given_copies(given.items() if isinstance(given, Mapping) else given)
     own = [Entrant(name, "own", kernel.version, kernel.title) for name, kernel in registry.own_kernels().items()]
@@ -95,7 +96,7 @@ def copies_of(library: Library) -> tuple[list[Found], str]:
     except (OSError, ValueError) as error:
         return [], f"could not be looked for: {error}"
     if copies:
-        return copies, ""
+        return sorted(copies, key=lambda copy: version_key(library.stated(copy)), reverse=True), ""  # stable: else as `find` has them
     machine = platform.machine().lower()
     here = {machine, {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine), "macos" if sys.platform == "darwin" else sys.platform}
     if library.platforms and not here & set(library.platforms):
@@ -168,7 +169,7 @@ def _chosen(
         return newest, []
     if named in offers:
         copies = ", ".join(o.entrant.kernel for o in offers[named])
-        raise UsageError(f"there is no '{word}' on this machine", f"of {named} there are: {copies}")
+        raise NotPossibleError(f"there is no '{word}' on this machine", f"of {named} there are: {copies}")
     known = [*(e.kernel for e in own), *offers, *absent, *(e.kernel for e in everyone)]
     raise UsageError(f"there is no kernel or library '{word}'", near(word, known, "see `mmbench list kernels` and `mmbench list vendors`"))
 

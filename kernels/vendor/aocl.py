@@ -44,6 +44,7 @@ class Aocl(GroupBatch, Blis):
     bring = "pip install aoclda"
     platforms: ClassVar[tuple[str, ...]] = ("x86_64", "amd64")
     prefixes: ClassVar[tuple[str, ...]] = ("BLIS_", "AOCL_", *OPENMP)
+    mark = rb"AOCL-BLAS ([0-9]+(?:\.[0-9]+)+)"
     source = "https://github.com/amd/blis"
     spellings: ClassVar[Sequence[tuple[str, int]]] = (("cblas_{}", 32),)
     routines: ClassVar[dict[str, Routine]] = {**Blis.routines, **{name: lpgemm.PRODUCTS[name] for name in _LOW}}

@@ -39,6 +39,7 @@ class Blis(Cblas):
     bring = "pip install blis"
     prefixes: ClassVar[tuple[str, ...]] = ("BLIS_", *OPENMP)
     source = "https://github.com/flame/blis"
+    mark = rb"\x00(?:BLIS )?([0-9]\.[0-9]{1,2}(?:\.[0-9]{1,2})?)\x00"
     spellings: ClassVar[Sequence[tuple[str, int]]] = (("cblas_{}", 32), (_TYPED, 64))
 
     def find(self) -> Sequence[Found]:

@@ -19,6 +19,7 @@ from ...configs.cases import Case
 from ...configs.errors import UsageError
 from ..host import Host
 from ..registry import Prepared
+from .stated import stated_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class Library(ABC):
     prefixes: ClassVar[tuple[str, ...]] = ()
     unfused: ClassVar[bool] = False
     source: ClassVar[str] = ""
+    mark: ClassVar[bytes] = b""  # a pattern whose one group is the library's own version, as text in its file
 
     @abstractmethod
     def find(self) -> Sequence[Found]:
@@ -92,6 +94,10 @@ class Library(ABC):
 
         files = self.files(found)
         return files, size_of(files)
+
+    def stated(self, found: Found) -> str:
+        """The library's own version, read from its file; empty where that does not say. Packages number otherwise."""
+        return stated_version(found.path, self.mark)
 
     @abstractmethod
     def serves(self, case: Case) -> str:

@@ -28,6 +28,7 @@ class OpenBlas(Cblas):
     licence = "BSD-3-Clause"
     bring = "pip install scipy-openblas32"
     version = "2"
+    mark = rb"OpenBLAS ([0-9]+(?:\.[0-9]+)+)"
     prefixes = ("OPENBLAS_", "GOTO_", *OPENMP)
     source = "https://github.com/OpenMathLib/OpenBLAS"
     spellings: ClassVar[Sequence[tuple[str, int]]] = (

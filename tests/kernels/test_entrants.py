@@ -5,9 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from mmbench.configs.errors import UsageError
-from mmbench.configs.plan import Entrant, is_given
-from mmbench.kernels.entrants import find_entrants
+from mmbench.configs.codec import decode, encode
+from mmbench.configs.errors import NotPossibleError, UsageError
+from mmbench.configs.plan import Entrant, Opened, is_given
+from mmbench.kernels.entrants import copies_of, find_entrants
+from mmbench.kernels.host import Host
+from mmbench.kernels.measure.affinity import allowed_cpus
+from mmbench.kernels.measure.worker import Worker
+from mmbench.kernels.vendor.library import Found, library
+from mmbench.kernels.vendor.openblas import OpenBlas
+from mmbench.kernels.vendor.stated import stated_version, version_key
 
 
 @pytest.fixture
@@ -65,3 +72,48 @@ def test_a_framework_has_no_file(files: list[str]) -> None:
 )
 def test_what_was_given_is_told_by_its_origin(kernel: str, answer: bool) -> None:
     assert is_given(kernel) == answer
+
+
+def test_the_newest_copy_is_told_by_the_librarys_own_version_not_by_its_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copies = []
+    for origin, package, own in (("numpy", "2.4.6", b"0.3.9.1"), ("debian", "0.3.30-1", b"0.3.30"), ("odd", "9.9", b"")):
+        path = tmp_path / origin
+        path.write_bytes(b"\0" * 5000 + b"OpenBLAS " + own + b" DYNAMIC_ARCH\0")
+        copies.append(Found("openblas", origin, str(path), package))
+    monkeypatch.setattr(OpenBlas, "find", lambda _self: copies)
+    adapter = library("openblas")
+    assert [adapter.stated(copy) for copy in copies] == ["0.3.9.1", "0.3.30", ""]
+    assert [copy.origin for copy in copies_of(adapter)[0]] == ["debian", "numpy", "odd"]
+    assert [e.kernel for e in find_entrants(("openblas",))[0]] == ["openblas@debian"]
+
+
+def test_a_version_that_is_not_there_is_empty(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_bytes(b"")
+    assert (
+        stated_version(str(tmp_path / "empty"), b"(1)")
+        == stated_version(str(tmp_path / "gone"), b"(1)")
+        == stated_version("", b"(1)")
+        == ""
+    )
+    assert version_key("0.3.30-1") == (0, 3, 30) > version_key("0.3.9.1") > version_key("unknown") == ()
+
+
+@pytest.mark.parametrize("name", ["openblas", "blis", "aocl"])
+def test_a_file_states_the_version_that_the_loaded_library_tells(name: str) -> None:
+    copies = [e for e in find_entrants(every_copy=True)[0] if e.library == name and "-unfused" not in e.kernel]
+    if not copies:
+        pytest.skip(f"needs {name}")
+    for entrant in copies:
+        with Worker() as worker:  # a library that is loaded here would stay
+            arguments = {"entrant": encode(entrant), "host": encode(Host.of(None, allowed_cpus()))}
+            opened = decode(Opened, worker.call("mmbench.kernels.session:open_kernel", arguments, 60.0))
+        stated = library(name).stated(Found(name, "", entrant.path))
+        assert stated
+        assert stated.startswith(opened.version) or opened.version.startswith(stated)
+
+
+def test_a_copy_that_is_not_here_is_not_possible_and_a_word_that_means_nothing_is_usage(files: list[str]) -> None:
+    with pytest.raises(NotPossibleError, match="there is no 'openblas@nowhere' on this machine"):
+        find_entrants(("openblas@nowhere",), [("openblas", files[0])])
+    with pytest.raises(UsageError, match="there is no kernel or library 'openblass'"):
+        find_entrants(("openblass",))
