@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,23 +19,26 @@ Document = dict[str, Any]
 Migrations = dict[int, Callable[[Document], Document]]  # schema n -> how a document of n becomes one of n + 1
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_HINTS = {
-    errno.ENOSPC: "the disk is full: free some space, or choose another folder with --results",
-    errno.EDQUOT: "your disk quota is used up: free some space, or choose another folder with --results",
-    errno.EACCES: "mend the permissions, or choose another folder with --results",
-    errno.EPERM: "mend the permissions, or choose another folder with --results",
-    errno.EROFS: "the file system is read-only: choose another folder with --results",
-    errno.ENOTDIR: "a file stands where a folder is needed: move it, or choose another folder with --results",
-    errno.EEXIST: "a file stands where a folder is needed: move it, or choose another folder with --results",
-    errno.ENOENT: "see `mmbench list machines` and `mmbench list runs` for what is stored",
+# What to do about a refusal, but for the other place that may be chosen.
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full: free some space, or ",
+    errno.EDQUOT: "your disk quota is used up: free some space, or ",
+    errno.EACCES: "mend the permissions, or ",
+    errno.EPERM: "mend the permissions, or ",
+    errno.EROFS: "the file system is read-only: ",
+    errno.ENOTDIR: "a file stands where a folder is needed: move it, or ",
+    errno.EEXIST: "a file stands where a folder is needed: move it, or ",
+    errno.ENOENT: "no folder can be made there: ",
 }
+_OTHER_FOLDER = "choose another folder with --results"
+_STORED = "see `mmbench list machines` and `mmbench list runs` for what is stored"
 # A machine file with its curves takes some hundred kilobytes: what must fit before measuring is worth the time.
 _TRIAL_BYTES = 512 * 1024
 
 
-def store_error(doing: str, path: Path, error: OSError) -> StoreError:
-    """The system's refusal as one sentence with a hint."""
-    hint = _HINTS.get(error.errno or 0, "choose another folder with --results")
+def store_error(doing: str, path: Path, error: OSError, instead: str = _OTHER_FOLDER) -> StoreError:
+    """The system's refusal as one sentence with a hint, which ends with `instead`: the other place that may be chosen."""
+    hint = _STORED if doing == "read" and error.errno == errno.ENOENT else _REMEDIES.get(error.errno or 0, "") + instead
     return StoreError(f"{path} cannot be {doing}: {error.strerror or error}", hint)
 
 
@@ -90,19 +94,38 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def write_atomic(path: Path, content: bytes) -> None:
-    """`path` holds either what it held or all of `content`, whenever the process or the power ends."""
+def write_atomic(path: Path, content: bytes, instead: str = _OTHER_FOLDER) -> None:
+    """`path` holds either what it held or all of `content`, whenever the process or the power ends. `instead` as in `store_error`."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _write_new(temporary, content)
         temporary.replace(path)
     except OSError as error:
-        raise store_error("written", path, error) from error
+        raise store_error("written", path, error, instead) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def not_regular(path: Path) -> str:
+    """What stands at `path` in place of a file that can be read to its end ("" for such a file, and for nothing at all).
+
+    Opening a pipe waits until somebody writes into it.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # opening it says why
+        return ""
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+        stat.S_IFSOCK: "a socket",
+    }
+    return "" if stat.S_ISREG(mode) else kinds.get(stat.S_IFMT(mode), "something else")
 
 
 def read_text(path: Path) -> str:

@@ -194,12 +194,17 @@ def parse_share(text: str) -> float:
 
 
 def _grid(table: Table, preset: str) -> Grid:
-    lists = {name: table.texts(name) for name in ("shapes", "dtypes", "layouts", "threads", "temperatures", "epilogues", "scalars")}
+    lists: dict[str, tuple[str, ...]] = {}
+    for name in ("shapes", "dtypes", "layouts", "threads", "temperatures", "epilogues", "scalars"):
+        if name in table:
+            lists[name] = table.texts(name)
+            if not lists[name]:
+                raise table.error(name, "is an empty list", "name what is meant, or leave the key out")
     limit = table.take("most_gflop")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, float)) or not limit > 0):
         raise table.error("most_gflop", f"must be a number above zero, not {limit!r}")
     grid = Grid(
-        **{"shapes": (), **{name: values for name, values in lists.items() if values}},
+        **{"shapes": (), **lists},
         origin=table.text("origin", f"preset {preset}"),
         most_gflop=float(limit) if limit is not None else math.inf,
     )
@@ -207,10 +212,23 @@ def _grid(table: Table, preset: str) -> Grid:
     if not grid.shapes:
         raise table.error("shapes", "is missing")
     try:
-        _axes(grid, 1)
+        shapes, _ = _axes(grid, 1)
     except UsageError as error:
         raise UsageError(f"{table.place}: {error.message}", error.hint) from None
+    if not shapes:
+        raise table.error("most_gflop", *_leaves_nothing(grid))
     return grid
+
+
+def _leaves_nothing(grid: Grid) -> tuple[str, str]:
+    """(what `most_gflop` does, what would help) for a grid whose every shape is above it."""
+    everyone = [named.shape for word in grid.shapes for named in shapes_of(word, grid.origin)]
+    least = min(everyone, key=lambda shape: shape.operations)
+    needed = least.operations / 1e9
+    return (
+        f"= {grid.most_gflop:g} leaves none of the shapes: {least.case('f32', '').shape} has {needed:.3g} GFLOP",
+        "raise it, or name smaller shapes",
+    )
 
 
 def _axes(grid: Grid, cpus: int) -> tuple[list[NamedShape], list[tuple[Any, ...]]]:
@@ -264,8 +282,10 @@ def parse_epilogues(words: Iterable[str]) -> tuple[str, ...]:
     """Epilogues: `none`, or steps joined by + (bias, one activation, residual), put into the order in which they are done."""
     found: dict[str, None] = {}
     for word in words:
-        steps = [step for step in word.split("+") if step and word != "none"]
+        steps = [] if word == "none" else word.split("+")
         for step in steps:
+            if not step:
+                raise UsageError(f"epilogue '{word}': a step is missing", "write steps joined by +, such as bias+gelu, or none")
             if step not in STEPS:
                 raise UsageError(f"epilogue '{word}': there is no step '{step}'", near(step, STEPS, f"steps: {', '.join(STEPS)}, or none"))
         if len(set(steps)) < len(steps) or sum(step in _ACTIVATIONS for step in steps) > 1:
@@ -297,9 +317,13 @@ def parse_threads(words: Iterable[str], cpus: int) -> tuple[int, ...]:
         elif word == "scaling":
             found.update(dict.fromkeys([1 << i for i in range(cpus.bit_length()) if 1 << i < cpus] + [cpus]))
         else:
-            match = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", word)
+            match = re.fullmatch(r"([0-9]{1,30})(?:-([0-9]{1,30}))?", word)
             first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-            if not 1 <= first <= last <= _MOST_THREADS:
-                raise UsageError(f"'{word}' is no number of threads", "write 1, 1-8, 1,2,4, all or scaling")
+            if not 1 <= first <= last:
+                raise UsageError(f"'{word[:40]}' is no number of threads", "write 1, 1-8, 1,2,4, all or scaling")
+            if last > _MOST_THREADS:
+                raise UsageError(
+                    f"{last} threads: {_MOST_THREADS} are the most that can be asked for", "write all for every CPU that may be used"
+                )
             found.update(dict.fromkeys(range(first, last + 1)))
     return tuple(found)

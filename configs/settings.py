@@ -17,6 +17,7 @@ from typing import Any
 
 from .errors import UsageError
 from .facts import Scalar
+from .files import not_regular
 from .units import parse_duration
 
 Given = str | int | float | bool
@@ -66,7 +67,7 @@ class Settings:
 
 def _path(value: Given) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
-        raise UsageError(f"{value!r} is not a folder")
+        raise UsageError(f"{value!r} is not a folder", "name a folder, such as ./mmbench-results; it is made where there is none")
     try:
         return Path(value).expanduser()
     except RuntimeError as error:  # ~name of a user who does not exist
@@ -189,6 +190,9 @@ def unknown_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]
 
 
 def _read_file(path: Path) -> Mapping[str, Given]:
+    other = not_regular(path)
+    if other:
+        raise UsageError(f"{path}: cannot be read: it is {other}, not a regular file", "settings are a TOML file: move it away")
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):

@@ -111,6 +111,13 @@ def shape_sets() -> dict[str, ShapeSet]:
     return dict(sorted(found.items()))
 
 
+@functools.lru_cache(maxsize=4096)
+def set_title(origin: str) -> str:
+    """The title of the set that an origin names (`Llama-3.2 1B` of `Llama-3.2 1B ffn up, 4 tokens`); without one, what precedes a comma."""
+    titles = [s.title for s in shape_sets().values() if f"{origin},".startswith((f"{s.title} ", f"{s.title},"))]
+    return max(titles, key=len, default="") or origin.partition(",")[0]
+
+
 def shapes_of(word: str, origin: str) -> list[NamedShape]:
     """What a word of a list of shapes means: a shape (`origin` is then where it comes from), or a set with its tags.
 
@@ -133,9 +140,7 @@ def _from_sets(name: str, tags: tuple[str, ...]) -> list[NamedShape]:
     known = shape_sets()
     names = [name] if name in known else fnmatch.filter(known, name) if "*" in name else []
     if not names:
-        raise UsageError(
-            f"there is no shape set '{name}', and it is no shape MxNxK either", near(name, known, "see `mmbench list presets`")
-        )
+        raise UsageError(f"there is no shape set '{name}', and it is no shape MxNxK either", near(name, known, "see `mmbench list shapes`"))
     if len(names) > 1:
         knowing = [n for n in names if set(tags) <= set(known[n].tags)]
         if not knowing:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UsageError
+from .files import not_regular
 
 _MOST_BYTES = 1 << 20  # of a file that a person writes; a device such as /dev/zero never ends
 
@@ -22,6 +23,9 @@ def near(word: str, known: Iterable[str], otherwise: str = "") -> str:
 
 def read_toml(path: Path, what: str) -> dict[str, Any]:
     """The content of a TOML file; UsageError says where it is malformed."""
+    other = not_regular(path)
+    if other:
+        raise UsageError(f"{path}: the {what} cannot be read: it is {other}, not a regular file", "name a readable TOML file")
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from ..configs.cases import Case
 from ..configs.plan import is_given
+from ..configs.shape_sets import set_title
 from ..configs.sweepdoc import SweepDocument, SweepRow
 from .cells import plural
 from .look import NARROWEST, WIDEST, Line, Look, Span, flow, joined, paint
@@ -191,8 +192,8 @@ def _summary(document: SweepDocument, cells: Sequence[CellRows], look: Look) -> 
 
 
 def set_of(origin: str) -> str:
-    """The set that a shape comes from: the first word of its origin (`BERT-base` of `BERT-base ffn up, 128 tokens`)."""
-    return origin.replace(",", " ").replace(":", " ").split(" ")[0]
+    """The set that a shape comes from (`Llama-3.2 1B` of `Llama-3.2 1B ffn up, 128 tokens`)."""
+    return set_title(origin)
 
 
 def _every_row(document: SweepDocument, cells: Sequence[CellRows], look: Look) -> list[list[Line]]:

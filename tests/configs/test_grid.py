@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from mmbench.configs.cases import Case
 from mmbench.configs.dtypes import MIXES
 from mmbench.configs.errors import UsageError
 from mmbench.configs.profiles import GIVEN, ad_hoc, load_profile, parse_epilogues, parse_share, parse_threads, profile_names, read_profile
-from mmbench.configs.shape_sets import shape_sets, shapes_of
+from mmbench.configs.shape_sets import set_title, shape_sets, shapes_of
 from mmbench.kernels.plan import problem_of
 
 # What every sweep of the literature asks for, by the sets that hold it.
@@ -120,6 +121,9 @@ BAD_FILES = {
     'schema = 1\nsummary = "x"\nprecision = "300%"\n[[grid]]\nshapes = ["64"]\n': "precision",
     'schema = 1\nsummary = "x"\ntime_budget = "soon"\n[[grid]]\nshapes = ["64"]\n': "time_budget",
     'schema = 1\nsummary = "x"\ncheck = "some"\n[[grid]]\nshapes = ["64"]\n': "check",
+    'schema = 1\nsummary = "x"\n[[grid]]\nshapes = ["64", "512"]\nmost_gflop = 0.0001\n': "grid 1: most_gflop = 0.0001 leaves none",
+    'schema = 1\nsummary = "x"\n[[grid]]\nshapes = ["64"]\ndtypes = []\n': "grid 1: dtypes is an empty list",
+    'schema = 1\nsummary = "x"\n[[grid]]\nshapes = ["64"]\nepilogues = ["bias+"]\n': "grid 1: epilogue 'bias+': a step is missing",
     "schema = \n": "line 1",
 }
 
@@ -149,3 +153,48 @@ def test_lists_of_threads_epilogues_and_shares() -> None:
     for word in ("2", "0", "-1%", "60%", "x"):
         with pytest.raises(UsageError):
             parse_share(word)
+
+
+def test_a_preset_that_is_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    os.mkfifo(path)
+    with pytest.raises(UsageError, match=r"mine\.toml: the preset cannot be read: it is a pipe, not a regular file"):
+        read_profile(path)
+    with pytest.raises(UsageError, match="it is a device"):
+        load_profile("/dev/zero")
+
+
+@pytest.mark.parametrize(
+    ("word", "message"), [("0", "no number"), ("8-1", "no number"), ("x", "no number"), ("9" * 13, "65536 are the most")]
+)
+def test_numbers_of_threads_that_mean_nothing(word: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        parse_threads((word,), 4)
+    assert "all" in caught.value.hint
+
+
+def test_a_mistyped_set_of_shapes_leads_to_the_list_of_shapes() -> None:
+    with pytest.raises(UsageError) as caught:
+        shapes_of("zzzz", GIVEN)
+    assert "mmbench list shapes" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("origin", "title"),
+    [
+        ("Llama-3.2 1B ffn up, 4 tokens", "Llama-3.2 1B"),
+        ("Neural collaborative filtering layers", "Neural collaborative filtering"),
+        ("BLIS small and skinny one", "BLIS small and skinny"),
+        ("cube", "cube"),
+        ("cubes of my own, large", "cubes of my own"),
+        ("given on the command line", "given on the command line"),
+    ],
+)
+def test_an_origin_tells_its_set(origin: str, title: str) -> None:
+    assert set_title(origin) == title
+
+
+def test_every_origin_of_a_set_tells_that_set() -> None:
+    for found in shape_sets().values():
+        assert {set_title(named.origin) for named in found.shapes} == {found.title}
+        assert not set(found.title) & set(":,")

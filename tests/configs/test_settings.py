@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -117,14 +118,21 @@ def test_files_that_cannot_be_read_are_named(home: dict[str, str], tmp_path: Pat
     with pytest.raises(UsageError, match="not UTF-8"):
         load_settings(environ=home, folder=tmp_path)
     path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(UsageError, match="cannot be read: it is a pipe"):
+        load_settings(environ=home, folder=tmp_path)
+    path.unlink()
     path.mkdir()
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="cannot be read: it is a folder"):
         load_settings(environ=home, folder=tmp_path)
 
 
 def test_a_bad_variable_or_flag_is_named(home: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"^\$MMBENCH_SEED: 'x' is not a whole number"):
         load_settings(environ={**home, "MMBENCH_SEED": "x"}, folder=tmp_path)
+    with pytest.raises(UsageError, match=r"^--results: '' is not a folder") as raised:
+        load_settings(flags={"results": ""}, environ=home, folder=tmp_path)
+    assert "name a folder" in raised.value.hint
     with pytest.raises(UsageError, match=r"^--time-budget: '1 week' is not a duration"):
         load_settings(flags={"time_budget": "1 week"}, environ=home, folder=tmp_path)
 
