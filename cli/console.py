@@ -17,6 +17,7 @@ from ..configs.errors import StoreError
 from ..configs.settings import Settings
 
 LEAST_WIDTH, MOST_WIDTH = 60, 120
+_LEAST_ROOM = 20  # cells that running text needs beside other columns
 
 
 def clean(text: str, keep: str = "\n") -> str:
@@ -147,14 +148,22 @@ def width() -> int:
 
 
 def rows(cells: Sequence[tuple[str, ...]], head: tuple[str, ...]) -> str:
-    """Left-aligned columns under a head line; the last column is wrapped at words where the screen ends."""
+    """Left-aligned columns under a head line; the last column is wrapped at words where the screen ends.
+
+    Where the others leave too little room for it, and it holds more than words, it has lines of its own below each row.
+    """
     cleaned = [tuple(clean(cell, keep="") for cell in row) for row in cells]
     widths = [max(len(row[i]) for row in [head, *cleaned]) for i in range(len(head))]
     start = sum(widths[:-1]) + 2 * (len(widths) - 1)
-    room = max(width() - start, 20)
+    below = width() - start < min(widths[-1], _LEAST_ROOM) and any(" " in row[-1] for row in cleaned)
+    if below:
+        start = 4
     lines = []
     for row in [head, *cleaned]:
         first = "".join(f"{cell:<{size}}  " for cell, size in zip(row[:-1], widths[:-1], strict=True))
-        wrapped = textwrap.wrap(row[-1], room, break_long_words=False, break_on_hyphens=False) or [""]
-        lines += [(first + wrapped[0]).rstrip(), *(" " * start + line for line in wrapped[1:])]
-    return "\n".join(lines)
+        wrapped = textwrap.wrap(row[-1], max(1, width() - start), break_long_words=False, break_on_hyphens=False) or [""]
+        if below:
+            lines += [first.rstrip(), *(" " * start + line for line in wrapped)]
+        else:
+            lines += [(first + wrapped[0]).rstrip(), *(" " * start + line for line in wrapped[1:])]
+    return "\n".join(line for line in lines if line.strip())

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ..configs.sweeplog import Sweep
 
 
+_KEPT = "write the stored sweep elsewhere with `mmbench export`"
+
+
 class Exports:
     """The files that were asked for; None for what was not."""
 
@@ -40,7 +43,11 @@ class Exports:
         for form, path in self.asked.items():
             name = self.files[form] or ""
             if not name.strip() or "\0" in name:
-                raise UsageError(f"--export-{form}: {name!r} is not a file name")
+                raise UsageError(f"--export-{form}: {name!r} is not a file name", "name the file to write, or leave the option out")
+            if name == "-":
+                raise UsageError(
+                    f"--export-{form}: - is no file name here", "for standard output write /dev/stdout; for JSON, --json does it"
+                )
             place = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow /dev/stdout
             if place in taken:
                 raise UsageError(f"--export-{form} and --export-{taken[place]} name the same file {path}", "name two files")
@@ -80,9 +87,9 @@ def _write(path: Path, text: str) -> None:
         try:
             path.write_bytes(content)
         except OSError as error:
-            raise store_error("written", path, error) from error
+            raise store_error("written", path, error, _KEPT) from error
         return
-    write_atomic(path, content)
+    write_atomic(path, content, _KEPT)
 
 
 def _check_file(path: Path, form: str) -> None:

@@ -11,6 +11,7 @@ import click
 
 from ..configs.codec import encode
 from ..configs.store import list_machines, list_runs
+from ..configs.sweeplog import SWEEP, Outline, outline
 from ..configs.units import size_words
 from . import console
 from .state import State, json_option, pass_state, results_option
@@ -82,7 +83,22 @@ def _machines(results: Path) -> Rows:
 
 
 def _runs(results: Path) -> Rows:
-    return [{**encode(r), "path": str(r.path)} for r in list_runs(results)]
+    rows = []
+    for run in list_runs(results):
+        row: dict[str, Any] = {**encode(run), "path": str(run.path), "about": ""}
+        if run.kind == SWEEP and not run.problem:
+            found = outline(run.path)
+            row |= {**encode(found), "about": _outline_words(found)}
+        rows.append({**row, "about": run.problem or row["about"]})
+    return rows
+
+
+def _outline_words(found: Outline) -> str:
+    """`preset quick, 14 cells, 92 rows`, and whether it was cut off."""
+    if not found.cells:
+        return "unfinished: it ended before its plan was written"
+    counts = [f"{count} {what}{'s' if count != 1 else ''}" for count, what in ((found.cells, "cell"), (found.rows, "row"))]
+    return ", ".join([*([f"preset {found.preset}"] if found.preset else []), *counts, *([] if found.finished else ["unfinished"])])
 
 
 def _kernels(_results: Path) -> Rows:
@@ -97,19 +113,31 @@ def _kernels(_results: Path) -> Rows:
             "name": e.kernel,
             "kind": e.kind,
             "version": e.version,
-            "title": _of_package(e),
+            "title": e.title,
             "source": sources[e.library],
             "path": e.path,
+            "library_version": (stated := _stated(e)),
             "package_version": e.package_version,
+            "title and version": _with_versions(e, stated),
         }
         for e in entrants
     ]
 
 
-def _of_package(entrant: Entrant) -> str:
-    """The title and the package that it came with: NumPy's version is not that of the OpenBLAS in it."""
+def _stated(entrant: Entrant) -> str:
+    """The library's own version, where its file says it; "" for kernels of our own, whose `version` counts changes of the kernel."""
+    from ..kernels.vendor.library import Found, libraries
+
+    found = Found(entrant.library, "", entrant.path, entrant.package_version)
+    return libraries()[entrant.library].stated(found) if entrant.path else ""
+
+
+def _with_versions(entrant: Entrant, stated: str) -> str:
+    """`OpenBLAS (0.3.31, of numpy 2.4.6)`: the version of a package is not that of the library in it."""
     origin = entrant.kernel.partition("@")[2]
-    return entrant.title + (f" (of {origin} {entrant.package_version})" if entrant.package_version else "")
+    parts = [stated, f"of {origin} {entrant.package_version}" if entrant.package_version else ""]
+    versions = ", ".join(part for part in parts if part)
+    return entrant.title + (f" ({versions})" if versions else "")
 
 
 def _vendors(_results: Path) -> Rows:
@@ -153,23 +181,22 @@ def _shapes(_results: Path) -> Rows:
 def _presets(_results: Path) -> Rows:
     from ..configs.profiles import load_profile, profile_names
     from ..configs.units import duration_words
+    from ..kernels.host import Host
+    from ..kernels.measure.affinity import allowed_cpus
+    from ..kernels.plan import possible_cells
 
+    cpus = allowed_cpus()
+    host = Host.of(None, cpus)
     return [
         {
             "name": name,
-            "cells": len(profile.cells(_cpu_count())),
+            "cells": len(possible_cells(profile.cells(len(cpus)), host)),
             "budget": duration_words(profile.time_budget_s) if profile.time_budget_s else "none",
             "summary": profile.summary,
             "path": profile.path,
         }
         for name, profile in ((name, load_profile(name)) for name in profile_names())
     ]
-
-
-def _cpu_count() -> int:
-    from ..kernels.measure.affinity import allowed_cpus
-
-    return len(allowed_cpus())
 
 
 def _dtypes(_results: Path) -> Rows:
@@ -194,7 +221,11 @@ def _dtypes(_results: Path) -> Rows:
 # kind -> (what it lists, the columns of its table, how the rows are found)
 KINDS: dict[str, tuple[str, Sequence[str], Callable[[Path], Rows]]] = {
     "probes": ("what `mmbench probe` measures, in order (seconds: quick/default/deep)", ("name", "seconds", "summary"), _probes),
-    "kernels": ("kernels that can take part in a sweep: our own, and libraries found here", ("name", "kind", "version", "title"), _kernels),
+    "kernels": (
+        "kernels that can take part in a sweep: our own, and libraries found here",
+        ("name", "kind", "title and version"),
+        _kernels,
+    ),
     "vendors": ("libraries: those found here, and how to bring the others", ("name", "version", "licence", "where"), _vendors),
     "presets": ("what a sweep can be asked for by name; cells on this machine", ("name", "cells", "budget", "summary"), _presets),
     "shapes": ("sets of shapes, for --shapes; a tag behind a colon takes a part", ("name", "shapes", "title and tags"), _shapes),
@@ -207,21 +238,21 @@ KINDS: dict[str, tuple[str, Sequence[str], Callable[[Path], Rows]]] = {
     "isas": ("vector and matrix units that are tried, of every architecture", ("name", "arch", "bits", "operations", "dtypes"), _isas),
     "chips": ("core designs with published figures, each with its source", ("name", "vendor", "title"), _chips),
     "machines": ("machines stored here", ("id", "probed_at", "brand", "problem"), _machines),
-    "runs": ("runs stored here", ("id", "machine_id", "kind", "started_at", "problem"), _runs),
+    "runs": ("runs stored here", ("id", "machine_id", "kind", "started_at", "about"), _runs),
 }
 
 
 @click.command(name="list")
-@click.argument("kind", default="", metavar="[KIND]", shell_complete=lambda _ctx, _par, word: [k for k in KINDS if k.startswith(word)])
+@click.argument("kind", required=False, metavar="[KIND]", shell_complete=lambda _ctx, _par, word: [k for k in KINDS if k.startswith(word)])
 @json_option
 @results_option
 @pass_state
-def list_(state: State, kind: str, as_json: bool) -> None:
+def list_(state: State, kind: str | None, as_json: bool) -> None:
     """List kernels, libraries, data types, presets, probes, stored runs…
 
     Without a KIND: the kinds there are.
     """
-    if not kind:
+    if kind is None:
         rows: Rows = [{"kind": name, "lists": what} for name, (what, _, _) in KINDS.items()]
         columns: Sequence[str] = ("kind", "lists")
     elif kind in KINDS:
@@ -229,11 +260,12 @@ def list_(state: State, kind: str, as_json: bool) -> None:
     else:
         raise not_known("list of", kind, KINDS)
     if as_json:
-        console.answer_json({"schema": LIST_SCHEMA, "kind": f"list {kind}".rstrip(), "items": rows})
+        console.answer_json({"schema": LIST_SCHEMA, "kind": f"list {kind or ''}".rstrip(), "items": rows})
     elif rows:
         console.answer(_vendor_text(rows) if kind == "vendors" else _table(rows, columns))
     else:
-        console.say(f"no {kind} in {state.settings.results}; run `mmbench probe` first, or name another folder with --results")
+        what = "`mmbench probe` or `mmbench sweep`" if kind == "runs" else "`mmbench probe`"
+        console.say(f"no {kind} in {state.settings.results}; run {what} first, or name another folder with --results")
 
 
 def _vendor_text(rows: Rows) -> str:

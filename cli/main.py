@@ -17,7 +17,7 @@ import click
 from .. import __version__
 from ..configs.errors import Exit, MmbenchError
 from . import console, crash
-from .state import State
+from .state import State, look_options
 from .words import not_known
 
 # name -> (module of this package : attribute, the first line of its help)
@@ -38,6 +38,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
+def _accept_look(command: click.Command) -> None:
+    """Let a command, and those below it, take --color and --ascii too: nobody should have to know where they belong."""
+    taken = {name for parameter in command.params for name in parameter.opts}
+    command.params += [option for option in look_options() if taken.isdisjoint(option.opts)]
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _accept_look(below)
+
+
 class LazyGroup(click.Group):
     """The `mmbench` command: knows its subcommands by name, imports only the one that is asked for."""
 
@@ -52,6 +61,7 @@ class LazyGroup(click.Group):
         module, attribute = COMMANDS[cmd_name][0].split(":")
         command = getattr(importlib.import_module(f".{module}", __package__), attribute)
         assert isinstance(command, click.Command)
+        _accept_look(command)
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:

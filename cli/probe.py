@@ -13,7 +13,7 @@ from ..configs.settings import Settings
 from ..configs.units import duration_words
 from . import console
 from .machine_file import Keeper, measure
-from .state import State, json_option, pass_state, results_option
+from .state import State, json_option, pass_state, results_option, seed_option
 
 if TYPE_CHECKING:
     from ..probes.runner import Plan
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--quick", is_flag=True, help="Coarser and shorter: about 15 seconds.")
 @click.option("--deep", is_flag=True, help="Finer and longer: several minutes.")
 @click.option("--time-budget", metavar="TIME", help="Fit into this time, such as 30s or 2m.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of every random order (default: 0).")
+@seed_option
 @click.option("--dry-run", is_flag=True, help="Say what would be measured, and how long it would take.")
 @click.option("--full", is_flag=True, help="Show every row.")
 @json_option

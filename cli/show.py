@@ -13,26 +13,26 @@ from ..configs.errors import SchemaError, StoreError, UsageError
 from ..configs.machine import Machine
 from ..configs.runlog import read_head
 from ..configs.runs import Run
-from ..configs.store import Event, find_machine, find_run, load_machine, machine_path, machine_text, read_run
+from ..configs.store import Event, find_machine, find_run, list_runs, load_machine, machine_folders, machine_path, machine_text, read_run
 from ..configs.sweeplog import SWEEP, Sweep, read_sweep
 from . import console
 from .state import State, json_option, pass_state, results_option
 
 
 @click.command()
-@click.argument("what", default="", metavar="[MACHINE|RUN]")
+@click.argument("what", required=False, metavar="[MACHINE|RUN]")
 @click.option("--full", is_flag=True, help="Every row and every reason, not the digest.")
 @click.option("--reinfer", is_flag=True, help="Draw the conclusions again from the stored curves, with this version's methods.")
 @json_option
 @results_option
 @pass_state
-def show(state: State, what: str, full: bool, reinfer: bool, as_json: bool) -> None:
+def show(state: State, what: str | None, full: bool, reinfer: bool, as_json: bool) -> None:
     """Show a stored machine or run again.
 
     A sweep is shown with its tables. MACHINE and RUN are a file, an id, or the beginning of one. Without a name: the machine
-    that was probed last.
+    that was probed last, or the newest run where no machine is stored.
     """
-    path = find_stored(state.settings.results, what)
+    path = newest_stored(state.settings.results) if what is None else find_stored(state.settings.results, what)
     if path.suffix == ".jsonl":
         _show_run(path, state, as_json=as_json, full=full)
         return
@@ -49,17 +49,36 @@ def show(state: State, what: str, full: bool, reinfer: bool, as_json: bool) -> N
     console.answer(machine_screen(machine, width=console.width(), color=color, ascii_only=plain, full=full))
 
 
+def newest_stored(results: Path) -> Path:
+    """The machine that was probed last; where none is stored, the newest run (a sweep that was told not to probe)."""
+    runs = [] if machine_folders(results) else [run for run in list_runs(results) if not run.problem]
+    if not runs:
+        return find_machine(results)
+    console.say(f"no machine is stored in {results}: this is the newest run")
+    return runs[0].path
+
+
 def find_stored(results: Path, what: str) -> Path:
     """The machine or run file that `what` means; UsageError when it is neither."""
+    if not what:
+        raise UsageError("the name of a machine or a run is empty", "leave it out for the machine that was probed last")
     if what.endswith(".jsonl"):
         return find_run(results, what)
     try:
         return find_machine(results, what)
     except UsageError as error:
-        if what and "could mean" not in error.message:
-            with contextlib.suppress(UsageError):
-                return find_run(results, what)
-        raise
+        if "could mean" in error.message:
+            raise
+    if "/" in what or what.endswith(".json"):
+        raise UsageError(f"there is no file {what!r}", "see `mmbench list machines` and `mmbench list runs`")
+    try:
+        return find_run(results, what)
+    except UsageError as error:
+        if "could mean" in error.message:
+            raise
+    machines, runs = machine_folders(results), len(list_runs(results))
+    stored = [*([", ".join(machines)] if machines else []), *([f"{runs} run{'s' if runs > 1 else ''} (mmbench list runs)"] if runs else [])]
+    raise UsageError(f"no machine and no run '{what}' is stored in {results}", f"stored: {'; '.join(stored) or 'none'}")
 
 
 def reinferred(machine: Machine) -> Machine:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ import click
 
 from ..configs.settings import Given, Settings, load_settings
 
+MOST_SEED = 2**31 - 1
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -46,6 +48,35 @@ def results_option(function: F) -> F:
 
     option = click.option("--results", metavar="DIR", expose_value=False, callback=take, help="Where results are kept.")
     return option(function)
+
+
+def look_options() -> list[click.Option]:
+    """--color and --ascii for after the subcommand: each command gets them (`LazyGroup.get_command`)."""
+
+    def take(ctx: click.Context, parameter: click.Parameter, value: bool | None) -> None:
+        if value is not None:
+            given: Given = value if parameter.name == "ascii_" else "always" if value else "never"
+            ctx.ensure_object(State).give("ascii" if parameter.name == "ascii_" else "color", given)
+
+    def option(*names: str, help_: str, **more: Any) -> click.Option:
+        return click.Option(names, default=None, expose_value=False, callback=take, help=help_, **more)
+
+    return [
+        option("--color/--no-color", help_="Colour always or never."),
+        option("--ascii", "ascii_", is_flag=True, help_="Draw with plain ASCII only."),
+    ]
+
+
+def seed_option(function: F) -> F:
+    """Accept --seed: a whole number, or None where it is not given."""
+
+    def whole(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+        text = (value or "").strip()
+        if value is not None and (not re.fullmatch("[0-9]{1,20}", text) or int(text) > MOST_SEED):
+            raise click.BadParameter(f"'{text[:40]}' is not a whole number from 0 to {MOST_SEED}", ctx, parameter)
+        return None if value is None else int(text)
+
+    return click.option("--seed", metavar="NUMBER", callback=whole, help="Seed of every random order (default: 0).")(function)
 
 
 def json_option(function: F) -> F:

@@ -22,7 +22,7 @@ from ..configs.sweeplog import SWEEP, Missing, Sweep, list_sweeps, read_sweep
 from ..configs.units import duration_words, parse_duration
 from . import console
 from .exports import Exports
-from .state import State, json_option, pass_state, results_option
+from .state import State, json_option, pass_state, results_option, seed_option
 from .sweep_request import Request, ask_given, check_same_kernels, listed, planned, refuse_empty, split_shapes
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _WORTH_A_NOTE_S = 3.0  # finding out which machine this is takes less
 @click.option("--library", "libraries", multiple=True, metavar="NAME=PATH", help="Use the library in this file too; may be repeated.")
 @click.option("--resume", is_flag=False, flag_value=NEWEST, metavar="[RUN]", help="Go on with a sweep that was cut off (the newest).")
 @click.option("--dry-run", is_flag=True, help="Say what would be run, and run nothing.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of every random order (default: 0).")
+@seed_option
 @click.option("--no-probe", is_flag=True, help="Do not measure the roofs first where none are stored.")
 @click.option("--full", is_flag=True, help="Show every row.")
 @click.option("--fail-on", metavar="LIST", default="wrong,crashed,timeout", show_default=True, help="Exit with 4 for these; or none.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
 from ..configs.cases import Case
-from ..configs.errors import UsageError
+from ..configs.errors import NotPossibleError, UsageError
 from ..configs.facts import Scalar
 from ..configs.plan import Entrant, Skip, SweepPlan, is_given
 from ..configs.profiles import Profile, ad_hoc, load_profile
@@ -100,12 +100,15 @@ def split_shapes(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def planned(request: Request) -> tuple[SweepPlan, tuple[Missing, ...]]:
-    """The plan, and the libraries that would take part if they were here. UsageError for words that mean nothing; nothing is loaded."""
+    """The plan, and the libraries that would take part if they were here. UsageError for words that mean nothing,
+    NotPossibleError for what this machine lacks; nothing is loaded.
+    """
     from ..kernels.host import Host
     from ..kernels.measure.affinity import allowed_cpus
     from ..kernels.plan import find_entrants, make_plan
 
     profile = _profile(request)
+    _check_kernels(profile)
     cpus = allowed_cpus()
     entrants, absent = find_entrants(
         request.kernels or profile.kernels, request.given, frameworks=profile.frameworks, every_copy=profile.every_copy
@@ -140,10 +143,23 @@ def _profile(request: Request) -> Profile:
     return replace(profile, precision=request.precision or profile.precision, check=request.check or profile.check)
 
 
-def _nobody(absent: Sequence[Absent]) -> UsageError:
+def _check_kernels(profile: Profile) -> None:
+    """UsageError with the file for a word of the preset that names no kernel, even where --kernels takes its place."""
+    from ..kernels.plan import find_entrants
+
+    try:
+        if profile.kernels:
+            find_entrants(profile.kernels)
+    except NotPossibleError:
+        return  # known and not here: said where it is wanted
+    except UsageError as error:
+        raise UsageError(f"{profile.path}: kernels: {error.message}", error.hint) from None
+
+
+def _nobody(absent: Sequence[Absent]) -> NotPossibleError:
     """Everything that was asked for is known, and nothing of it is here."""
     reasons = "; ".join(f"{a.title} is {a.reason}" if a.reason == "not installed" else f"{a.title}: {a.reason}" for a in absent)
-    return UsageError(f"no kernel takes part: {reasons}", "; ".join(dict.fromkeys(a.bring for a in absent if a.bring)))
+    return NotPossibleError(f"no kernel takes part: {reasons}", "; ".join(dict.fromkeys(a.bring for a in absent if a.bring)))
 
 
 def ask_given(plan: SweepPlan) -> SweepPlan:

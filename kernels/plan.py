@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from ..configs.cases import Case
 from ..configs.dtypes import ELEMENTS, group_count, packed_bytes
-from ..configs.errors import UsageError
+from ..configs.errors import NotPossibleError, UsageError
 from ..configs.plan import Cell, Entrant, Skip, SweepPlan
 from ..configs.profiles import GIVEN, Profile
 from ..configs.shapes import lead_problem
@@ -28,7 +28,7 @@ from .measure.conditions import memory_budget_bytes
 from .session import MOST_SETS
 from .vendor import library as vendor
 
-__all__ = ["call_guess_s", "find_entrants", "make_plan", "memory_bytes", "problem_of", "sweep_guess_s"]
+__all__ = ["call_guess_s", "find_entrants", "make_plan", "memory_bytes", "possible_cells", "problem_of", "sweep_guess_s"]
 
 NAIVE_CALL_S, BLOCKED_CALL_S, LONGEST_CALL_S = 0.05, 0.25, 5.0
 _PROOF_BYTES = 24  # an element of A or C as decoded, as 64-bit integer and as picked, while the gate looks at it
@@ -58,9 +58,14 @@ def problem_of(case: Case, cpus: int = 0) -> str:
         return f"{case.dtype} gives integers: gelu and silu are for floats"
     if mix.integer and not (case.alpha.is_integer() and case.beta.is_integer()):
         return f"{case.dtype} gives integers: alpha and beta must be whole"
-    if cpus and case.threads > cpus:
-        return f"{case.threads} threads were asked for, but {cpus} CPU{'s' if cpus > 1 else ''} may be used"
-    return lead_problem(case)
+    wrong = lead_problem(case)
+    if not wrong and cpus and case.threads > cpus:
+        return f"more threads than the {_cpus(cpus)} that may be used"
+    return wrong
+
+
+def _cpus(count: int) -> str:
+    return "one CPU" if count == 1 else f"{count} CPUs"
 
 
 def operand_bytes(case: Case) -> int:
@@ -122,7 +127,8 @@ def make_plan(
 
     `profile` gives preset, precision, time budget and thoroughness. `expression` (-k) leaves out what does not fit. `patient` lets slow
     kernels (naive, blocked) answer cells in which one call takes longer than they are allowed else. `budget_bytes`: memory that may be
-    used; asked of the system when left out. UsageError where nothing is left to do, and for a shape that was typed and does not fit.
+    used; asked of the system when left out. UsageError where nothing is left to do; NotPossibleError where that is because this machine has
+    too few CPUs or too little memory, and for a shape that was typed and does not fit.
     """
     profile = profile or Profile("", "", ())
     if not entrants:
@@ -158,31 +164,48 @@ def _once(cells: Iterable[Cell]) -> list[Cell]:
     return list(found.values())
 
 
+def possible_cells(cells: Iterable[Cell], host: Host) -> list[Cell]:
+    """Of the cells, those that a plan made here and now would keep: the machine has the CPUs and the memory, and the case makes sense."""
+    budget, source = memory_budget_bytes()
+    return _sorted_out(_once(cells), host, budget, source)[0]
+
+
 def _possible(cells: list[Cell], host: Host, budget: int, source: str) -> tuple[list[Cell], list[str]]:
-    """The cells that can be answered here, and notes on the others."""
+    """The cells that can be answered here, and notes on the others; an error where none can, or where one that was typed does not fit."""
+    kept, left_out = _sorted_out(cells, host, budget, source)
+    for reason, found in left_out.items():
+        typed = next((cell for cell in found if cell.origin == GIVEN and reason.startswith("more memory")), None)
+        if typed is not None:
+            raise _too_large(typed.case, host, budget, source)
+    if not kept:
+        reason, first = next(iter(left_out.items()))
+        if reason.startswith("more memory"):
+            raise _too_large(first[0].case, host, budget, source)
+        if not problem_of(first[0].case):  # with more CPUs it could be answered
+            most = f"name {len(host.cpus)} at most with --threads, or all" if len(host.cpus) > 1 else "leave --threads out"
+            raise NotPossibleError(f"{first[0].case.name}: {reason}", most)
+        raise UsageError(f"{first[0].case.name}: {reason}", "nothing else was asked for that could be timed")
+    return kept, [f"{_counted(len(found))} left out: {reason} ({_such_as(found)})" for reason, found in left_out.items()]
+
+
+def _sorted_out(cells: Iterable[Cell], host: Host, budget: int, source: str) -> tuple[list[Cell], dict[str, list[Cell]]]:
+    """(cells that can be answered here, the others by the reason why not)."""
     kept: list[Cell] = []
     left_out: dict[str, list[Cell]] = {}
     for cell in cells:
         reason = problem_of(cell.case, len(host.cpus))
         if not reason and memory_bytes(cell.case, host)[0] > budget:
             reason = f"more memory than there is ({size_words(budget)} may be used: {source})"
-            if cell.origin == GIVEN:
-                raise _too_large(cell.case, host, budget, source)
         if reason:
             left_out.setdefault(reason, []).append(cell)
         else:
             kept.append(cell)
-    if not kept:
-        reason, first = next(iter(left_out.items()))
-        if reason.startswith("more memory"):
-            raise _too_large(first[0].case, host, budget, source)
-        raise UsageError(f"{first[0].case.name}: {reason}", "nothing is left to be timed")
-    return kept, [f"{_counted(len(found))} left out: {reason} ({_such_as(found)})" for reason, found in left_out.items()]
+    return kept, left_out
 
 
-def _too_large(case: Case, host: Host, budget: int, source: str) -> UsageError:
+def _too_large(case: Case, host: Host, budget: int, source: str) -> NotPossibleError:
     need = size_words(memory_bytes(case, host)[0])
-    return UsageError(
+    return NotPossibleError(
         f"{case.name} needs {need} of memory, more than there is: {size_words(budget)} may be used ({source})", "choose a smaller shape"
     )
 

@@ -107,7 +107,7 @@ def test_the_version_and_the_bare_command(environ: dict[str, str]) -> None:
         (["explain", "cache"], "there is no topic 'cache'", "cache-size"),
         (["explain", "zzz"], "there is no topic 'zzz'", "mmbench explain"),
         (["list", "probs"], "there is no list of 'probs'", "did you mean probes?"),
-        (["show", "nobody"], "no machine 'nobody'", "stored: none"),
+        (["show", "nobody"], "no machine and no run 'nobody'", "stored: none"),
         (["show"], "no machine is stored", "mmbench probe"),
         (["export", "csv"], "no machine is stored", "mmbench probe"),
         (["export", "json", "--curves"], "--curves is for csv", ""),

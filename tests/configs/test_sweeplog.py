@@ -16,7 +16,7 @@ import synthetic_sweep
 from mmbench.configs.errors import SchemaError, StoreError
 from mmbench.configs.plan import SweepEnd
 from mmbench.configs.runlog import RunWriter, read_head
-from mmbench.configs.sweeplog import list_sweeps, read_sweep
+from mmbench.configs.sweeplog import Outline, list_sweeps, outline, read_sweep
 
 RUN = synthetic_sweep.RUN
 
@@ -201,3 +201,15 @@ def test_a_killed_writer_leaves_a_run_that_goes_on_without_losing_or_doubling_a_
     rows = read_sweep(path).rows
     assert len(rows) == len(done) + min(50, len(left))
     assert len({(row.case.id, row.variant.kernel) for row in rows}) == len(rows)
+
+
+def test_an_outline_counts_what_reading_the_sweep_counts(tmp_path: Path) -> None:
+    path = synthetic_sweep.write_sweep(tmp_path)
+    whole = read_sweep(path)
+    assert outline(path) == Outline("quick", len(whole.plan.cells), len(whole.rows), finished=True)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:9]) + lines[9][:-40])
+    cut = read_sweep(path)
+    assert outline(path) == Outline("quick", len(cut.plan.cells), len(cut.rows), finished=False)
+    path.write_bytes(lines[0] + b'{"event":"plan","at":"x","payload":[1]}\n{"event":"end"\n\xff\n')
+    assert outline(path) == outline(tmp_path / "gone") == Outline()
