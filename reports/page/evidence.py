@@ -256,9 +256,8 @@ def _label(subject: Subject) -> str:
     words = [plain(subject.id, 28)]
     machine = subject.machine
     if machine is not None:
-        fact = machine.identity.get("microarchitecture") or machine.identity.get("brand")
-        if fact is not None and fact.value:
-            words = [plain(fact.value, 24)]
+        names = [fact.value for key in ("microarchitecture", "brand") if (fact := machine.identity.get(key)) is not None and fact.value]
+        words = [plain(names[0], 32)] if names else words
         if machine.topology is not None and machine.topology.threads.known:
             words.append(f"{plain(machine.topology.threads.value, 6)} CPUs")
     return ", ".join(words) + (" (synthetic)" if subject.synthetic else "")
