@@ -1,0 +1,41 @@
+"""Draw who serves what: kernels and libraries by groups of cells, with the share served, the speed against the best, and what was wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .heatmap import Grid, Tile, draw_heatmap, percent_words
+from .theme import Drawing, Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a kernel stands in a group of cells: of `cells`, how many it served right, in how many it failed, and its speed.
+
+    `speed` is the geometric mean of the best time over its own in the cells that it serves; None where it serves none.
+    """
+
+    cells: int
+    served: int
+    failed: int
+    speed: float | None
+    words: str
+
+
+def grid_of(rows: Sequence[str], kernels: Sequence[str], standings: Sequence[Sequence[Standing]], breaks: Sequence[int]) -> Grid:
+    """The grid of `draw_fragments`: a tile's colour and number are the share of the best speed, its bar the share of cells served."""
+    tiles = [[_tile(each) for each in row] for row in standings]
+    return Grid(rows, kernels, tiles, "of the best speed; the bar: share of cells served", breaks, row_px=24.0)
+
+
+def draw_fragments(grid: Grid) -> Drawing:
+    """The picture; `is_wide` of the grid says whether it needs the width of a page."""
+    return draw_heatmap(grid)
+
+
+def _tile(each: Standing) -> Tile:
+    mark = Mark(each.words)
+    if each.speed is None or not each.served:
+        return Tile("–" if not each.failed else "", None, mark, bad=each.failed > 0)
+    return Tile(percent_words(each.speed), each.speed, mark, bad=each.failed > 0, foot=each.served / each.cells)

@@ -1,0 +1,220 @@
+"""Performance: rate against size for every kernel, and heatmaps of the best kernel against the roof and of one kernel against the best."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ....configs.cases import Case
+from ....configs.dtypes import MIXES
+from ....configs.sweepdoc import SweepFused, SweepRow
+from ....configs.units import size_words
+from ....kernels.roofline import Roofs
+from ...figures.legend import Entry
+from ...figures.sizes import Line, Roof, Step, draw_sizes, kept_others
+from ...figures.theme import Mark
+from ...numbers import figure as three
+from ...sweep_rows import fused_gains
+from ...sweep_words import precision_words
+from ..blocks import Block, Cell, Column, Figure, Heading, Prose, Table, Value, numbers, plain
+from ..evidence import Evidence, Subject
+from ..heat import heatmaps
+from ..registry import section
+from ..rows import (
+    NOT_A_WIN,
+    Group,
+    best_times,
+    groups_of,
+    is_above,
+    is_timed,
+    names_of,
+    positive,
+    python_note,
+    roof_words,
+    rows_of,
+    shape_words,
+    size_of,
+    suffix,
+)
+
+MOST_FIGURES = 8
+_OTHERS = 110  # faint points of one figure
+_ROWS = 60  # of a table: each has a column a kernel
+_KERNELS = 16  # lines of one figure
+_HOW = (
+    "Lines go through cubes (m = n = k, hot, no epilogue); the band around a line is its interval of about 95 %. Faint points are "
+    "other shapes at the cube root of their operations. The black line is the roof of a cube: the lower of compute and of the "
+    "memory level that holds it."
+)
+
+
+@section("performance", "Performance", after="rooflines")
+def performance(evidence: Evidence) -> list[Block]:
+    """Rate against size, heatmaps, and what fusing an epilogue brings."""
+    blocks: list[Block] = []
+    wanted = [(s, g) for s in evidence.swept for g in _groups(s)]
+    wanted.sort(key=lambda each: -len(each[1].rows))
+    drawn = [(s, g) for s, g in wanted if len({round(size_of(r.case), 6) for r in g.rows}) > 1]
+    if drawn:
+        blocks.append(Heading("Rate against size"))
+        blocks += [_figure(evidence, subject, group) for subject, group in drawn[:MOST_FIGURES]]
+    left_out = [each for each in wanted if each not in drawn[:MOST_FIGURES]]
+    if left_out:
+        several = len(evidence.swept) > 1
+        words = ", ".join(f"{g.words} on {s.label}" if several else g.words for s, g in left_out[:30])
+        more = f" and {len(left_out) - 30} more" if len(left_out) > 30 else ""
+        blocks.append(Prose(f"Not drawn against size, because fewer sizes or fewer rows speak of them: {words}{more}.", "note"))
+    heat = heatmaps(evidence)
+    blocks += [Heading("By shape and data type"), *heat] if heat else []
+    return [*blocks, *_fused(evidence)]
+
+
+def _groups(subject: Subject) -> list[Group]:
+    """One thread, and the largest number of threads."""
+    groups = groups_of(row for row in rows_of(subject) if is_timed(row) and size_of(row.case) > 0)
+    most = max((g.threads for g in groups), default=1)
+    return [g for g in groups if g.threads in (1, most)]
+
+
+def is_plain_cube(case: Case) -> bool:
+    """A cube without anything else: what lines go through."""
+    layout = "nt" if MIXES[case.dtype].packed else "nn"
+    rest = (case.batch, case.lda, case.ldb, case.ldc, case.alpha, case.beta, case.epilogue, case.temperature, case.layout)
+    return case.m == case.n == case.k and rest == (1, 0, 0, 0, 1.0, 0.0, "", "hot", layout)
+
+
+# --- rate against size --------------------------------------------------------------------------------------------------------
+
+
+def _figure(evidence: Evidence, subject: Subject, group: Group) -> Figure:
+    names = names_of(evidence, subject, group.rows)
+    lines = [_line(evidence.number(k), name, [r for r in group.rows if r.kernel == k]) for k, name in names.items()]
+    shown = sorted(sorted(lines, key=lambda each: (-len(each.steps), -each.best))[:_KERNELS], key=lambda each: each.entry.number)
+    lean = kept_others(shown, _OTHERS)
+    roof = _roof(subject, group)
+    before, after = (sum(len(each.others) for each in some) for some in (lines, lean))
+    notes = (
+        f"{after:,} of {before:,} points of other shapes drawn: points that would overlap were left out." if after < before else "",
+        f"{len(lines) - len(shown)} kernels with fewer sizes are in the table only." if len(lines) > len(shown) else "",
+        "" if roof else "No roof: none was measured for this data type.",
+        python_note(names.values()),
+    )
+    return Figure(
+        f"sizes-{group.name}{suffix(evidence, subject)}",
+        f"{group.words}: {subject.label}",
+        _description(group, subject, names, lines),
+        lambda: draw_sizes(lean, roof, group.unit),
+        _table(group, names),
+        how=_HOW,
+        note=" ".join(filter(None, notes)),
+    )
+
+
+def _line(number: int, name: str, rows: list[SweepRow]) -> Line:
+    cubes: dict[int, Step] = {}
+    others = []
+    for row in sorted(rows, key=lambda r: (size_of(r.case), r.case_id)):
+        mark = Mark(_words(name, row), row.case_id)
+        if is_plain_cube(row.case):
+            low, high = (row.operations / s if positive(s) and row.operations > 0 else row.rate for s in (row.high_s, row.low_s))
+            cubes[row.case.m] = Step(float(row.case.m), row.rate, low, high, mark)
+        else:
+            others.append((size_of(row.case), row.rate, mark))
+    return Line(Entry(name, number), tuple(cubes.values()), tuple(others))
+
+
+def _words(name: str, row: SweepRow) -> str:
+    unit = "GOP/s" if row.case.mix.integer else "GFLOP/s"
+    rate = f"{three(row.rate * 1e-9)} {unit} {precision_words(row)}".strip()
+    share = f", {roof_words(row)} of the roof" if roof_words(row) else ""
+    return f"{name} {shape_words(row.case)}: {rate}{share}" + (f": {NOT_A_WIN}" if is_above(row) else "")
+
+
+def _roof(subject: Subject, group: Group) -> Roof | None:
+    """The roof of cubes of every size between the smallest and the largest row."""
+    roofs = Roofs.of(subject.machine)
+    sizes = [size_of(row.case) for row in group.rows]
+    low, high = max(1.0, min(sizes)), max(2.0, max(sizes))
+    sides = dict.fromkeys(round(low * (high / low) ** (i / 47)) for i in range(48))
+    layout = "nt" if MIXES[group.dtype].packed else "nn"
+    places = []
+    for side in sides:
+        roof = roofs.roof(Case(side, side, side, dtype=group.dtype, layout=layout, threads=group.threads))
+        if roof is not None and positive(roof.rate):
+            places.append((float(side), roof.rate))
+    return Roof(f"roof {three(places[-1][1] * 1e-9)}", tuple(places)) if places else None
+
+
+def _description(group: Group, subject: Subject, names: dict[str, str], lines: list[Line]) -> str:
+    cubes = sum(1 for line in lines if line.steps)
+    best = max(group.rows, key=lambda r: (not is_above(r), r.rate))
+    return (
+        f"Rate against size for {len(lines)} {'kernel' if len(lines) == 1 else 'kernels'} ({cubes} with cubes) in {group.words} "
+        f"on {subject.label}; the highest is {names[best.kernel]} in {shape_words(best.case)} with {three(best.rate * 1e-9)} {group.unit}."
+    )
+
+
+def _table(group: Group, names: dict[str, str]) -> Table:
+    """A row a case, cubes first; a column a kernel, the fastest marked."""
+    cells: dict[str, dict[str, SweepRow]] = {}
+    for row in group.rows:
+        cells.setdefault(row.case_id, {})[row.kernel] = row
+    best = best_times(group.rows)
+    ordered = sorted(cells.items(), key=lambda item: _place(next(iter(item[1].values())).case))
+    rows: list[tuple[Cell, ...]] = []
+    for case_id, own in ordered[:_ROWS]:
+        case = next(iter(own.values())).case
+        rows.append(
+            (shape_words(case), Value(three(size_of(case)), sort=size_of(case)), *(_rate(own.get(k), best[case_id]) for k in names))
+        )
+    left_out = len(ordered) - len(rows)
+    note = f"The raw data has {left_out:,} more cases." if left_out else ""
+    columns = (Column("Case"), *numbers("Size", *((name, group.unit) for name in names.values())))
+    return Table(f"Rate by size, {group.words}", columns, tuple(rows), note)
+
+
+def _place(case: Case) -> tuple[bool, float, str]:
+    return not is_plain_cube(case), size_of(case), case.id
+
+
+def _rate(row: SweepRow | None, best_s: float) -> Cell:
+    if row is None:
+        return Value("–", "dim")
+    text = " ".join(filter(None, (three(row.rate * 1e-9), precision_words(row))))
+    mark = "bad" if is_above(row) else "best" if row.time_s <= best_s else ""
+    return Value(text, mark, f"above its roof: {NOT_A_WIN}" if mark == "bad" else "", row.rate * 1e-9)
+
+
+# --- fused against unfused ----------------------------------------------------------------------------------------------------
+
+
+def _fused(evidence: Evidence) -> list[Block]:
+    """What fusing an epilogue brings over doing it in a pass of its own, by machine and kernel."""
+    rows: list[tuple[Cell, ...]] = []
+    for subject in evidence.swept:
+        newest: dict[tuple[str, str], SweepFused] = {}
+        for sweep in subject.sweeps:
+            for each in sweep.fused:
+                if positive(each.gain):
+                    newest.setdefault((each.kernel, each.case_id), each)
+        if not newest:
+            continue
+        for gain in fused_gains(replace(subject.sweeps[0], fused=tuple(newest.values()))):
+            saved = " to ".join(dict.fromkeys(size_words(b) for b in (gain.least_bytes, gain.most_bytes)))
+            mark = "best" if gain.least > 1 else "odd" if gain.gain < 1 else ""
+            middle = Value(f"{three(gain.gain)}x", mark, sort=gain.gain)
+            rows.append(
+                (
+                    evidence.name(gain.kernel),
+                    plain(subject.label, 60),
+                    str(gain.cells),
+                    middle,
+                    f"{three(gain.least)}x",
+                    f"{three(gain.most)}x",
+                    saved,
+                )
+            )
+    if not rows:
+        return []
+    columns = (Column("Kernel"), Column("Machine"), *numbers("Cells", "Gain, median", "Least", "Most"), Column("Not moved in a call"))
+    note = "Time with the epilogue in a pass of its own over time with it fused: above 1 the fused one is faster."
+    return [Heading("Fused epilogues"), Table("Fused epilogue against one in a pass of its own", columns, tuple(rows[:100]), note)]
