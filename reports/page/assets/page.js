@@ -211,7 +211,7 @@ function button(inner, values, act) {
 for (const one of all("figure")) {
 	const svg = one.querySelector(".plot > svg"), home = svg.getAttribute("viewBox").split(" ").map(Number), f = { svg, home, box: home };
 	const [title, about] = svg.children, name = title.textContent, tools = doc.createElement("div");
-	set(svg, { role: "group", "aria-label": name, "aria-describedby": about.id }); // not img: parts take focus
+	set(svg, { role: "group", tabindex: -1, "aria-label": name, "aria-describedby": about.id }); // parts take focus
 	svg.removeAttribute("aria-labelledby");
 	title.remove();
 	f.marks = all("title", svg).map(({ parentNode: mark, textContent }) => {
