@@ -17,7 +17,7 @@ from ...configs.errors import NotPossibleError
 from ..host import Host
 from ..registry import Prepared
 from .environment import overrides, warnings_of
-from .framework import Framework, confine, device_index, imported, package_sha, problems
+from .framework import Framework, confine, device_index, imported, package_files, package_sha, problems
 from .library import Found, Loaded
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Jax(Framework):
     licence = "Apache-2.0"
     bring = "pip install jax"
     package = "jax"
-    packages = ("jaxlib", "jax", "jax-cuda*", "jax-rocm*", "nvidia-*")
+    packages = ("jaxlib", "jax", "jax-cuda*", "jax-rocm*")
     prefixes = ("JAX_", "XLA_", "TF_", "OMP_", "CUDA_", "CUBLAS_", "NVIDIA_", "HIP", "ROC", "TPU_")
     devices: ClassVar[dict[str, str]] = {"cuda": "gpu", "rocm": "gpu", "tpu": "tpu"}
     dtypes: ClassVar[dict[str, str]] = {
@@ -51,6 +51,11 @@ class Jax(Framework):
         self._device: Any = None
         self._origin = "cpu"
         self._sha = ""
+
+    def on_disk(self, found: Found) -> tuple[tuple[str, ...], int]:
+        """As any framework; with its plugin for CUDA, NVIDIA's libraries too."""
+        files, size = super().on_disk(found)
+        return files, size + (package_files(("nvidia-*",))[1] if package_files(("jax-cuda*",))[1] else 0)
 
     def load(self, found: Found) -> Loaded:
         """Import JAX and look for the device."""
