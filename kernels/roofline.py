@@ -1,7 +1,10 @@
 """Hold a rate against the machine's own roof: the fastest fitting instruction, or the memory level that the operands come from.
 
-roof = min(compute, intensity × bandwidth), where intensity is operations over the least bytes that must move (`Case.traffic_bytes`), and
-the bandwidth that of the innermost level which holds all operands (hot), or of memory (cold). The compute roof of one thread is taken in
+roof = min(compute, intensity × bandwidth), where intensity is operations over the least bytes that must move (`Case.traffic_bytes`). A
+roof is an upper bound, so the bandwidth is that of caches filled as well as can be: the innermost level holds as much of the operands as
+fits, the next one the rest as far as it goes, and so on; the bytes of each come at its own rate, one level after the other. Cold operands
+all come from memory. How much fits: for a private cache the larger of what was measured and what is claimed (what is measured moves with
+the neighbour on the same core), for a shared one the upper end of the measured interval. The compute roof of one thread is taken in
 operations a cycle and multiplied by the clock that was measured around the sample: a core that slows down does not make a kernel worse.
 
 Which instructions count: multiply-adds (fused, dot products, outer products) that give a right result. Saturating dot products do not;
@@ -12,11 +15,12 @@ Known flaw: memory roofs are absolute rates of the time of the probe, and shared
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..configs.cases import Case
-from ..configs.machine import Machine
+from ..configs.machine import CacheLevel, Machine
 
 # Their result saturates, or is no sum: no product can be made of these alone.
 _NO_CEILING = ("vpmaddubsw", "vpmaddwd")
@@ -49,16 +53,16 @@ class Roof:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A place where operands can lie: its size (None for memory), whether it is shared, and bandwidth in B/s by number of threads."""
+    """A place where operands can lie: the most that fits (None for memory), whether it is shared, and bandwidth in B/s by threads."""
 
     name: str
     size_bytes: int | None
     shared: bool
     rates: dict[int, float]
 
-    def holds(self, size_bytes: int, threads: int) -> bool:
-        """Whether so much fits: private caches of several threads add up."""
-        return self.size_bytes is None or size_bytes <= self.size_bytes * (1 if self.shared else threads)
+    def room(self, threads: int) -> float:
+        """Bytes that fit: private caches of several threads add up."""
+        return math.inf if self.size_bytes is None else self.size_bytes * (1 if self.shared else threads)
 
     def rate(self, threads: int) -> float | None:
         """B/s of so many threads: as measured, or interpolated between the counts that were."""
@@ -104,12 +108,21 @@ class Roofs:
         found = [self.compute[name] for name in case.mix.rates if name in self.compute]
         return max(found, key=lambda c: c.rate) if found else None
 
-    def level_of(self, case: Case) -> Level | None:
-        """Where the operands come from."""
-        if case.temperature == "cold":
-            return self.levels[-1] if self.levels else None
-        size = case.traffic_bytes()
-        return next((level for level in self.levels if level.holds(size, case.threads)), None)
+    def memory(self, case: Case) -> tuple[float, str] | None:
+        """(B/s at which the operands can come at best, the level that takes most of that time); None where a rate is unknown."""
+        left, within = float(max(case.traffic_bytes(), 1)), 0.0
+        total_s, slowest_s, slowest = 0.0, 0.0, ""
+        for level in self.levels[-1:] if case.temperature == "cold" else self.levels:
+            rate = level.rate(case.threads)
+            taken = min(left, max(0.0, level.room(case.threads) - within))  # what fits into a level includes what the inner ones hold
+            if taken > 0:
+                if rate is None or not rate > 0:
+                    return None
+                total_s += taken / rate
+                if taken / rate > slowest_s:
+                    slowest_s, slowest = taken / rate, level.name
+            left, within = left - taken, within + taken
+        return (case.traffic_bytes() / total_s, slowest) if total_s > 0 and left <= 0 else None
 
     def roof(self, case: Case, clock_hz: float = 0.0) -> Roof | None:
         """The case's ceiling at this clock (0: unknown, then the clock of the probe); None where nothing was measured."""
@@ -118,10 +131,9 @@ class Roofs:
             return None
         intensity = case.operations / max(case.traffic_bytes(), 1)
         rate = (compute.per_cycle * clock_hz if clock_hz > 0 and compute.per_cycle > 0 else compute.rate) * case.threads
-        level = self.level_of(case)
-        bandwidth = level.rate(case.threads) if level else None
-        if level is not None and bandwidth is not None and bandwidth * intensity < rate:
-            return Roof(bandwidth * intensity, level.name, f"{level.name} bandwidth", intensity)
+        memory = self.memory(case)
+        if memory is not None and memory[0] * intensity < rate:
+            return Roof(memory[0] * intensity, memory[1], f"{memory[1]} bandwidth", intensity)
         return Roof(rate, "compute", compute.name, intensity)
 
     def too_fast(self, case: Case, rate: float, clock_hz: float) -> str:
@@ -158,7 +170,16 @@ def _levels(machine: Machine) -> tuple[Level, ...]:
         if cache.core_kind != machine.caches[0].core_kind:
             continue
         rates = {r.threads: r.rate.number() for r in machine.roofs if r.kind == "memory" and r.level == cache.name and r.rate.known}
-        size = None if cache.name == "DRAM" else cache.size.value
+        shared = cache.sharing.value == "shared"
+        size = None if cache.name == "DRAM" else _most(cache, shared)
         if size is not None or cache.name == "DRAM":
-            levels.append(Level(cache.name, size, cache.sharing.value == "shared", rates))
+            levels.append(Level(cache.name, size, shared, rates))
     return tuple(levels)
+
+
+def _most(cache: CacheLevel, shared: bool) -> int | None:
+    """The most bytes that may fit into a cache; None where its size is unknown."""
+    if cache.size.value is None:
+        return None
+    known = [float(cache.size.value), cache.size.high or 0.0, *([] if shared else [float(c.size_bytes) for c in cache.claims])]
+    return int(max(known))

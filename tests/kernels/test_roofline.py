@@ -1,9 +1,10 @@
 import dataclasses
+import itertools
 
 import pytest
 from mmbench.configs.cases import Case
 from mmbench.configs.facts import measured
-from mmbench.configs.machine import MACHINE_SCHEMA, CacheLevel, Machine, Roof, UnitRate
+from mmbench.configs.machine import MACHINE_SCHEMA, CacheClaim, CacheLevel, Machine, Roof, UnitRate
 from mmbench.kernels.roofline import Compute, Level, Roofs, elsewhere
 
 
@@ -59,6 +60,12 @@ def test_the_roof_of_a_large_cube_is_compute_at_the_clock_of_the_sample():
     assert roofs.roof(dataclasses.replace(case, threads=2)).rate == 256e9
 
 
+def vector_of(size_bytes):
+    """A matrix times a vector whose operands are about so large."""
+    n = round((size_bytes / 4) ** 0.5)
+    return Case(1, n, n)
+
+
 def test_the_roof_of_a_matrix_times_a_vector_is_the_level_that_holds_it():
     roofs = Roofs.of(machine())
     small = roofs.roof(Case(1, 96, 96))  # 37 KiB
@@ -69,12 +76,50 @@ def test_the_roof_of_a_matrix_times_a_vector_is_the_level_that_holds_it():
     assert roofs.roof(Case(1, 96, 96, temperature="cold")).bound == "DRAM"
 
 
+def test_what_does_not_fit_comes_from_further_out_and_the_rest_does_not():
+    roofs = Roofs.of(machine())
+    case = vector_of(1.5 * (1 << 20))
+    size = case.traffic_bytes()
+    first, second = 48 << 10, 1 << 20
+    wanted = size / (first / 200e9 + (second - first) / 100e9 + (size - second) / 80e9)
+    assert roofs.memory(case) == (pytest.approx(wanted), "L2")
+    cold = dataclasses.replace(case, temperature="cold")
+    assert roofs.memory(cold) == (pytest.approx(20e9), "DRAM")
+
+
+def test_a_roof_never_leaps_where_a_level_ends():
+    roofs = Roofs.of(machine())
+    rates = [roofs.memory(vector_of(2.0**e))[0] for e in [10 + 0.02 * i for i in range(900)]]
+    assert all(1.000001 * a >= b > 0.93 * a for a, b in itertools.pairwise(rates))
+    assert rates[0] == pytest.approx(200e9)
+    assert 20e9 < rates[-1] < 23e9
+
+
+def claimed(level, size, high=None):
+    claim = CacheClaim("sysfs", 2, "unified", size)
+    return dataclasses.replace(level, claims=(claim,), size=dataclasses.replace(level.size, low=1.0, high=high or level.size.value))
+
+
+def test_a_private_cache_may_hold_what_is_claimed_and_a_shared_one_what_was_measured():
+    one = machine()
+    caches = [one.caches[0], claimed(one.caches[1], 2 << 20), claimed(one.caches[2], 99 << 20, high=20 << 20), one.caches[3]]
+    levels = {level.name: level.size_bytes for level in Roofs.of(dataclasses.replace(one, caches=tuple(caches))).levels}
+    assert levels == {"L1d": 48 << 10, "L2": 2 << 20, "L3": 20 << 20, "DRAM": None}
+
+
+def test_without_a_rate_of_a_level_that_is_needed_only_compute_bounds():
+    one = machine()
+    roofs = Roofs.of(dataclasses.replace(one, roofs=tuple(r for r in one.roofs if r.level != "L3")))
+    assert roofs.memory(vector_of(1 << 14)) is not None
+    assert roofs.memory(vector_of(4 << 20)) is None
+    assert roofs.roof(vector_of(4 << 20)).bound == "compute"
+
+
 def test_private_caches_of_several_threads_add_up_and_shared_ones_do_not():
     private, shared = Level("L2", 100, False, {1: 1.0}), Level("L3", 100, True, {1: 1.0})
-    assert private.holds(200, 2)
-    assert not private.holds(201, 2)
-    assert not shared.holds(101, 2)
-    assert Level("DRAM", None, True, {}).holds(1 << 60, 1)
+    assert private.room(2) == 200
+    assert shared.room(2) == 100
+    assert Level("DRAM", None, True, {}).room(1) > 1 << 60
 
 
 @pytest.mark.parametrize(("threads", "rate"), [(1, 10.0), (2, 15.0), (3, 20.0), (4, 20.0)])
