@@ -125,7 +125,7 @@ def _limits(ceilings: Sequence[Ceiling], slopes: Sequence[Slope], points: Sequen
     rates = [p.rate for p in points] + [c.rate for c in ceilings]
     intensities = [p.intensity for p in points] or [1.0]
     high = max(rates, default=1e9) * 1.45
-    low = min(min((p.rate for p in points), default=high / 1e3) / 1.8, high / 30)
+    low = min(min((p.rate for p in points), default=high / 1e3) / 1.8, high / 120)
     top = _top_rate(ceilings)
     ridges = [top / s.rate for s in slopes] if top else []
     left = min(min(intensities) / 3, min(ridges, default=math.inf) / 10**room)

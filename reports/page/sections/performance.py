@@ -39,6 +39,7 @@ from ..rows import (
 MOST_FIGURES = 8
 _OTHERS = 110  # faint points of one figure
 _ROWS = 60  # of a table: each has a column a kernel
+_SIZES = 6
 _KERNELS = 16  # lines of one figure
 _HOW = (
     "Lines go through cubes (m = n = k, hot, no epilogue); the band around a line is its interval of about 95 %. Faint points are "
@@ -53,7 +54,7 @@ def performance(evidence: Evidence) -> list[Block]:
     blocks: list[Block] = []
     wanted = [(s, g) for s in evidence.swept for g in _groups(s)]
     wanted.sort(key=lambda each: -len(each[1].rows))
-    drawn = [(s, g) for s, g in wanted if len({round(size_of(r.case), 6) for r in g.rows}) > 1]
+    drawn = [each for each in wanted if _has_sizes(each[1])]
     if drawn:
         blocks.append(Heading("Rate against size"))
         blocks += [_figure(evidence, subject, group) for subject, group in drawn[:MOST_FIGURES]]
@@ -73,6 +74,12 @@ def _groups(subject: Subject) -> list[Group]:
     groups = groups_of(row for row in rows_of(subject) if is_timed(row) and size_of(row.case) > 0)
     most = max((g.threads for g in groups), default=1)
     return [g for g in groups if g.threads in (1, most)]
+
+
+def _has_sizes(group: Group) -> bool:
+    """Whether rate against size says anything: two cubes that a line can join, or several sizes of other shapes."""
+    cubes = {row.case.m for row in group.rows if is_plain_cube(row.case)}
+    return len(cubes) > 1 or len({round(size_of(row.case)) for row in group.rows}) >= _SIZES
 
 
 def is_plain_cube(case: Case) -> bool:

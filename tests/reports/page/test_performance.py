@@ -78,6 +78,13 @@ def test_one_size_makes_no_figure_and_is_named() -> None:
     assert "Not drawn against size, because fewer sizes or fewer rows speak of them: bf16, 1 thread." in prose(blocks)
 
 
+def test_without_cubes_several_sizes_are_enough() -> None:
+    rows = [answer(Case(8, 64, 64 * (i + 1)), "mkl@pip") for i in range(6)]
+    assert "sizes-f32-t1" in figures(performance(evidence_of(rows)))
+    assert "sizes-f32-t1" not in figures(performance(evidence_of(rows[:5])))
+    assert "sizes-f32-t1" not in figures(performance(evidence_of([*rows[:3], answer(CUBES[0], "mkl@pip")])))
+
+
 def test_the_table_has_a_row_a_case_and_marks_the_fastest() -> None:
     table = figures(performance(two_kernels()))["sizes-f32-t1"].table
     assert [c.title for c in table.columns] == ["Case", "Size", "vectorized", "mkl"]
