@@ -61,10 +61,10 @@ def plus_minus(value: float, half: float | None) -> str:
     shown = figure(value)
     if "e" in shown:
         return f"±{half:.1e}"
-    step = _step(shown)
-    steps = max(1, math.ceil(half / step * (1 - 1e-9)))  # 0.02 / 0.01 is a little more than 2
     if half >= _LARGEST:
         return f"±{half:.1e}"
+    step = _step(shown)
+    steps = max(1, math.ceil(half / step * (1 - 1e-9)))  # 0.02 / 0.01 is a little more than 2
     decimals = max(0, -round(math.log10(step)))
     return f"±{steps * step:.{decimals}f}"
 

@@ -18,6 +18,7 @@ from .theme import ABSENT, DIM, INK, LINE, NARROW, PAPER, SMALL, STEPS, UNIT, WI
 MOST_DRAWN, MOST_NARROW, MOST_MARKED = 64, 20, 16
 _EDGE, _TOP, _FOOT = 34.0, 34.0, 40.0
 _LARGEST_CELL = 66.0
+_LEAST_S = 1e-12  # no line crosses faster: such a time is damage
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def _ns(table: Sequence[Sequence[float]], i: int, j: int) -> float | None:
     if i >= len(table) or j >= len(table[i]):
         return None
     value = table[i][j]
-    return value * 1e9 if 0 < value < 1.0 else None
+    return value * 1e9 if _LEAST_S < value < 1.0 else None
 
 
 def is_wide(matrix: Matrix) -> bool:

@@ -182,7 +182,7 @@ def _name_ends(drawn: Drawing, axes: Axes, names: Sequence[str], lines: Sequence
         free = [at for at in (y + 10, y - 12, y + 23, y - 25, y + 36) if half < at < _PLOT - half]
         inside = {at: sum(right - width - 2 < px < right + 2 and abs(py - at) < half for px, py in taken) for at in free}
         place = min(free, key=lambda at: (inside[at], free.index(at)), default=y)
-        taken += [(right - width + step * width / 12, place) for step in range(13)]
+        taken += [(right - width + step * width / 12, place + rise) for step in range(13) for rise in (-half, 0.0, half)]
         box = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.6}
         text = drawn.figure.text(right / NARROW, (_BOTTOM + place) / height, name, ha="right", va="center_baseline", bbox=box)
         text.set(fontsize=SMALL, color=colour_of(number))

@@ -39,7 +39,7 @@ def lines_of(label: str, number: int, rows: Sequence[LoadedLatency]) -> list[Lin
     usable = [row for row in rows if sane(row) is not None]
     idle = [row for row in usable if row.injectors == 0]
     found: list[Line] = []
-    for kernel in dict.fromkeys(row.kernel for row in usable if row.injectors != 0):
+    for kernel in list(dict.fromkeys(row.kernel for row in usable if row.injectors != 0))[:MOST_LINES]:
         mine = [*idle[:1], *(row for row in usable if row.injectors != 0 and row.kernel == kernel)]
         if len(mine) > 1:
             words = plain(kernel, 14) or "load"

@@ -116,7 +116,10 @@ def peaks(machine: Machine) -> list[Peak]:
 
 
 def _peak(dtype: str, kind: str, rates: Sequence[UnitRate], roofs: Sequence[Roof]) -> Peak:
-    highest = {count: max((r for r in roofs if r.threads == count), key=_rate) for count in {r.threads for r in roofs}}
+    highest: dict[int, Roof] = {}
+    for roof in roofs:
+        if roof.threads not in highest or _rate(roof) > _rate(highest[roof.threads]):
+            highest[roof.threads] = roof
     one, most = highest.get(1), max(highest, default=1)
     every = highest[most] if most > 1 else None
     best = one or every

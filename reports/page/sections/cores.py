@@ -21,7 +21,7 @@ from ..values import NONE, judged, kind_name, kind_word, kinds_of, number
 
 _DETAILED, _MOST_FIGURES = 4, 8
 _MOST_CELLS = 5000  # numbers in all squares together: a page has other things to carry
-_MOST_ROWS = 300
+_MOST_ROWS, _MOST_WIDTHS = 300, 16
 _MODES = {"cas": "compare-and-swap", "flag": "flags"}
 _HOW = (
     "Rows are the CPU that a line comes from, columns where it goes, both in the order of packages, nodes and cores; the strip below gives "
@@ -163,8 +163,8 @@ def _verdict(rate: UnitRate) -> str:
 def _by_width(rows: Sequence[UnitRate]) -> list[tuple[str, list[UnitRate]]]:
     """Vector instructions by width, narrowest first, then each matrix unit by name."""
     vector, matrix = [r for r in rows if r.op != "mma"], [r for r in rows if r.op == "mma"]
-    groups = [(f"{three(bits)} bit", [r for r in vector if r.width_bits == bits]) for bits in sorted({r.width_bits for r in vector})]
-    return groups + [(plain(unit, 20), [r for r in matrix if r.unit == unit]) for unit in dict.fromkeys(r.unit for r in matrix)]
+    groups = [(f"{three(bits)} bit", [r for r in vector if r.width_bits == bits]) for bits in sorted({r.width_bits for r in vector})[:_MOST_WIDTHS]]
+    return groups + [(plain(unit, 20), [r for r in matrix if r.unit == unit]) for unit in list(dict.fromkeys(r.unit for r in matrix))[:_MOST_WIDTHS]]
 
 
 def _best(rows: Sequence[UnitRate], dtype: str) -> Value:

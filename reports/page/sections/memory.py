@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ....configs.machine import Machine
 from ....configs.units import size_words
 from ...cells import plural
-from ...figures.bandwidth import MOST_LEVELS, draw_bandwidth, fastest, sane_rate, streams, thread_counts
+from ...figures.bandwidth import MOST_KERNELS, MOST_LEVELS, draw_bandwidth, fastest, sane_rate, streams, thread_counts
 from ...figures.latency import MOST_CURVES, MOST_MACHINES, curve_names, draw_latency, draw_overlay, shown
 from ...figures.loaded import MOST_LINES, Line, draw_loaded, lines_of
 from ...figures.tlb import Added, added_times, draw_tlb
@@ -21,7 +21,7 @@ from ..registry import section
 from ..values import NONE, disagreements, judged, kind_title, kind_word, kinds_of, number, size, size_claims
 
 _DETAILED = 3  # machines with figures of their own: a page is read, not searched
-_MOST_ROWS = 300
+_MOST_ROWS, _IN_TABLE = 300, 30
 _IN_DATA = "The raw data has the rest."
 
 _HOW_LATENCY = (
@@ -163,7 +163,7 @@ def _levels(machines: Sequence[tuple[Subject, Machine]]) -> list[Block]:
     several = len(machines) > 1
     rows: list[tuple[Cell, ...]] = []
     for subject, machine in machines:
-        for c in machine.caches:
+        for c in machine.caches[:_MOST_ROWS]:
             lead = (kind_word(machine, c) + plain(c.name, 10), *((subject.label,) if several else ()))
             sharing = plain(str(c.sharing.value), 12) if c.sharing.value is not None else Value("–", "dim", plain(c.sharing.note))
             cells = (size(c.size), judged(c.judgement, size_claims(c.claims)), number(c.latency, 1e9), number(c.latency_cycles))
@@ -207,8 +207,8 @@ def _bandwidth(subject: Subject, machine: Machine, ending: str) -> list[Block]:
                 three(b.width_bits),
                 size_words(b.size_bytes) if 0 < b.size_bytes < 2**60 else NONE,
             )
-            for level in levels
-            for kernel in streams(mine)
+            for level in levels[:_IN_TABLE]
+            for kernel in streams(mine)[:MOST_KERNELS]
             for threads in counts
             if (b := fastest(mine, level, kernel, threads)) is not None
         )
@@ -269,7 +269,7 @@ def _tlb_table(machines: Sequence[tuple[Subject, Machine]]) -> list[Block]:
     rows: list[tuple[Cell, ...]] = []
     judgements = []
     for subject, machine in machines:
-        for t in machine.tlbs:
+        for t in machine.tlbs[:_MOST_ROWS]:
             name = kind_word(machine, t) + plain(t.name, 12)
             page = size_words(t.page_bytes) if 0 < t.page_bytes < 2**60 else NONE
             lead = (name, *((subject.label,) if several else ()), page, plain(t.pages, 8))
