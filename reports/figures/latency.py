@@ -23,6 +23,7 @@ MOST_CURVES, MOST_LEVELS = 4, 6
 MOST_MACHINES = 8
 _SPACING = 3.0  # pixels between the points of one line
 _SANE_S = (1e-12, 1.0)  # of a load
+_AWAY = sorted((*range(10, 46, 3), *range(-48, -11, 3)), key=lambda away: (abs(away), -away))  # pixels from a curve's end to its name
 
 Points = list[tuple[int, float]]
 
@@ -104,7 +105,7 @@ def _frame(axes: Axes, lines: Sequence[Points], caches: Sequence[CacheLevel]) ->
     times = [ns for points in lines for _, ns in points] or [1.0, 100.0]
     claims = [c.size_bytes for cache in caches for c in cache.claims if max(sizes) < c.size_bytes <= 8 * max(sizes)]
     low, high = min(sizes) / 1.25, max(*sizes, *claims, 4 * min(sizes)) * 1.25
-    bottom, top = min(times) / 1.7, max(times) * 1.9
+    bottom, top = min(times) / 1.7, max(times) * (1.9 if len(lines) < 2 else 2.7)
     axes.set_xlim(low, high)
     axes.set_ylim(bottom, top)
     set_size_ticks(axes, low, high)
@@ -173,13 +174,12 @@ def _name_ends(drawn: Drawing, axes: Axes, names: Sequence[str], lines: Sequence
     height = drawn.figure.get_size_inches()[1] * UNIT
     tracks = [[(_across(axes, size), _PLOT * math.log(ns / bottom) / math.log(top / bottom)) for size, ns in points] for points in lines]
     taken = [place for track in tracks for place in _followed(track)]
-    for number, (name, track) in enumerate(zip(names, tracks, strict=True)):
-        if not track:
-            continue
-        x, y = track[-1]
+    highest = sorted((number for number, track in enumerate(tracks) if track), key=lambda number: -tracks[number][-1][1])
+    for number in highest:
+        name, (x, y) = names[number], tracks[number][-1]
         half, width = 6.5, text_width(name)
         right = max(x + 3, _LEFT + width + 4)
-        free = [at for at in (y + 10, y - 12, y + 23, y - 25, y + 36) if half < at < _PLOT - half]
+        free = [y + away for away in _AWAY if half < y + away < _PLOT - half]
         inside = {at: sum(right - width - 2 < px < right + 2 and abs(py - at) < half for px, py in taken) for at in free}
         place = min(free, key=lambda at: (inside[at], free.index(at)), default=y)
         taken += [(right - width + step * width / 12, place + rise) for step in range(13) for rise in (-half, 0.0, half)]

@@ -163,8 +163,10 @@ def _verdict(rate: UnitRate) -> str:
 def _by_width(rows: Sequence[UnitRate]) -> list[tuple[str, list[UnitRate]]]:
     """Vector instructions by width, narrowest first, then each matrix unit by name."""
     vector, matrix = [r for r in rows if r.op != "mma"], [r for r in rows if r.op == "mma"]
-    groups = [(f"{three(bits)} bit", [r for r in vector if r.width_bits == bits]) for bits in sorted({r.width_bits for r in vector})[:_MOST_WIDTHS]]
-    return groups + [(plain(unit, 20), [r for r in matrix if r.unit == unit]) for unit in list(dict.fromkeys(r.unit for r in matrix))[:_MOST_WIDTHS]]
+    widths = sorted({r.width_bits for r in vector})[:_MOST_WIDTHS]
+    units = list(dict.fromkeys(r.unit for r in matrix))[:_MOST_WIDTHS]
+    groups = [(f"{three(bits)} bit", [r for r in vector if r.width_bits == bits]) for bits in widths]
+    return groups + [(plain(unit, 20), [r for r in matrix if r.unit == unit]) for unit in units]
 
 
 def _best(rows: Sequence[UnitRate], dtype: str) -> Value:
