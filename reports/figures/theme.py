@@ -166,6 +166,10 @@ def apart(places: Sequence[float], distance: float, low: float, high: float) -> 
                 middle = (moved[i] + moved[i - 1]) / 2
                 moved[i - 1], moved[i] = middle - distance / 2, middle + distance / 2
         moved = [min(high, max(low, y)) for y in moved]
+    for i in range(1, len(moved)):  # what is crowded against an end is settled from below, then from above
+        moved[i] = max(moved[i], moved[i - 1] + distance)
+    for i in range(len(moved) - 1, -1, -1):
+        moved[i] = min(moved[i], high if i == len(moved) - 1 else moved[i + 1] - distance)
     result = [0.0] * len(places)
     for rank, i in enumerate(order):
         result[i] = moved[rank]
