@@ -61,7 +61,11 @@ def _card(subject: Subject, evidence: Evidence) -> Card:
         return Card(subject.label, plain(subject.no_machine or "nothing is known of the machine itself"), lead, tuple(libraries), badge)
     blocks = [*_claims(machine), *_peaks(machine), *_bandwidths(machine), *_units(machine), *_not_run(machine), *libraries]
     brand = machine.identity.get("brand")
-    subtitle = plain(brand.value, 80) if brand is not None and brand.value else "a processor that does not tell its name"
+    subtitle = (
+        plain(brand.value, 80)
+        if brand is not None and brand.value not in (None, "", "unknown")
+        else "a processor that does not tell its name"
+    )
     return Card(subject.label, subtitle, _identity(machine), tuple(blocks), badge)
 
 
@@ -93,7 +97,7 @@ def _word(machine: Machine, name: str, limit: int = 60) -> Value:
     if fact is None:
         return Value("", "dim")
     if fact.value is None:
-        return Value("not shown", "dim", plain(fact.note))
+        return Value("not known" if name in machine.identity else "not shown", "dim", plain(fact.note))
     words = {True: "on", False: "off"}[fact.value] if isinstance(fact.value, bool) else plain(fact.value, limit)
     return Value(words, "", plain(fact.note))
 
@@ -115,7 +119,8 @@ def _counts(topology: Topology) -> list[tuple[str, Cell]]:
     facts = (("CPUs", topology.threads), ("Cores", topology.cores), ("Packages", topology.packages), ("Nodes", topology.nodes))
     found: list[tuple[str, Cell]] = [(title, number(fact)) for title, fact in facts if title != "Nodes" or (value_of(fact) or 0) > 1]
     if len(topology.kinds) > 1:
-        words = " + ".join(f"{sum(cpu.kind == kind for cpu in topology.cpus)} {plain(kind, 10)}" for kind in topology.kinds[:4])
+        counts = [(sum(cpu.kind == kind for cpu in topology.cpus), plain(kind, 10)) for kind in topology.kinds[:4]]
+        words = " + ".join(f"{count} {kind}" if any(n for n, _ in counts) else kind for count, kind in counts)
         found.append(("Kinds of core", words))
     allowed, threads = len(topology.allowed), value_of(topology.threads)
     return [*found, ("Allowed here", plural(allowed, "CPU"))] if threads is not None and 0 < allowed < threads else found

@@ -175,6 +175,8 @@ def test_best_is_marked_only_where_the_interval_is_clear_of_all_others() -> None
 def test_kinds_of_core_have_rows_of_their_own() -> None:
     (card,) = cards(alone(hybrid()))
     assert lead(card)["Kinds of core"].text == "4 P + 8 E"
+    unsorted = replace(hybrid(), topology=replace(hybrid().topology or pytest.fail("no topology"), cpus=()))
+    assert lead(cards(alone(unsorted))[0])["Kinds of core"].text == "P + E"
     levels = rows(table(card, "Measured beside claimed"))
     assert {"P L1d", "E L1d", "P L3", "P L1 dTLB"} <= set(levels)
     assert "E L3" not in levels
