@@ -202,6 +202,12 @@ def test_words_to_copy_are_not_changed() -> None:
     assert command in Skeleton(page_html(PAGE, [Section("a", "A", (Code(command),))])).text["code"]
 
 
+def test_a_command_in_backticks_looks_like_one_and_nothing_else_does() -> None:
+    text = "run `mmbench probe --deep` or `<b>` or `mmbench <b>` or `rm`"
+    html = page_html(PAGE, [Section("a", "A", (Prose(text),))])
+    assert "<p>run <code>mmbench probe --deep</code> or `&lt;b&gt;` or `mmbench &lt;b&gt;` or `rm`</p>" in html
+
+
 def test_a_page_without_sections_is_a_page() -> None:
     found = Skeleton(page_html(PAGE, []))
     assert "main" in [tag for tag, _ in found.elements]
