@@ -17,7 +17,7 @@ from ..configs.dtypes import ELEMENTS, Element, Mix
 
 Array = NDArray[Any]
 PATTERN = 65521
-FILLS = ("integers", "normal", "full-range", "alternating")
+FILLS = ("integers", "normal", "full-range", "alternating", "largest")
 # Signalling NaNs: arithmetic makes a quiet one of them, so that a C that was read can be told from one that was never written.
 _SIGNALLING = {"f64": 0x7FF4000000000000, "f32": 0x7FA00000, "f16": 0x7D00, "bf16": 0x7FA0}
 
@@ -78,6 +78,8 @@ def _bytes(element: Element, fill: str, random: np.random.Generator, limit: int)
         return random.integers(max(low, -limit), min(high, limit), size=PATTERN, endpoint=True)
     if fill == "alternating":  # by chance, not in turn: two that are alike must meet too, (-128)² twice is more than 16 bits hold
         return random.choice((low, high), size=PATTERN)
+    if fill == "largest":  # sums beyond 2^24 that are odd as often as not: single precision cannot hold them
+        return random.integers(high - 7, high, size=PATTERN, endpoint=True)
     return random.integers(max(low, -(2**31)), high, size=PATTERN, endpoint=True)
 
 

@@ -19,7 +19,7 @@ from ..configs.codec import decode, encode
 from ..configs.errors import MmbenchError, NotPossibleError
 from ..configs.plan import Entrant, Opened
 from . import abi
-from .battery import prove
+from .battery import has_long_sums, prove
 from .fills import untouched
 from .guards import ProcessWatch
 from .host import Host
@@ -199,7 +199,7 @@ def _why(check: Check) -> str:
 def _prove(session: _Session, case: Case, place: int, tell: Callable[[str], None], *, thorough: bool) -> Check:
     """The gate for the class of cases that this one belongs to, passed once in this process."""
     scaled = (case.alpha, case.beta) != (1.0, 0.0)
-    key = f"{case.dtype} {case.layout} {case.batch > 1 and case.batch_kind} {case.epilogue} {case.threads} {scaled}"
+    key = f"{case.dtype} {case.layout} {case.batch > 1 and case.batch_kind} {case.epilogue} {case.threads} {scaled} {has_long_sums(case)}"
     if key not in session.proven:
         session.proven[key] = prove(session.prepare, case, thorough=thorough, tell=tell)
         _use_cpus(session, case, place)

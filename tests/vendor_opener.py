@@ -47,6 +47,9 @@ FINDINGS = (
     Finding("onednn-gemm", "bf16", ("alpha 0, beta 0",)),  # 3.13.2: C is read although beta is 0
     Finding("mkl", "f16f16", ("instead of",)),  # 2026.2, libmkl_def: rounds sums toward zero
     Finding("aocl", "s8", ("rows with gaps",), layout="t"),  # 5.3.0: reads behind the last row of a transposed B
+    # 5.3.0: 32-bit sums are rounded to single precision on their way out; where k is so small that none is beyond 2^24, nothing is lost.
+    Finding("aocl", "s8", ("single precision",)),
+    Finding("aocl", "u8s8", ("single precision",)),
     # Seen without mmbench, too: a call through ctypes with operands that end at an unmapped page traps (nn and tn; 6x50x130, 33x47x65).
     Finding("blis", "f32", (SIGSEGV,), core="haswell", version="0.9.0"),
     # Likewise: of a C filled with NaN the last columns stay NaN although beta is 0 (both operands transposed, 23x29x37).

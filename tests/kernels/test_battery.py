@@ -14,7 +14,7 @@ from mmbench.configs.dtypes import MIXES
 from mmbench.configs.errors import NotPossibleError
 from mmbench.kernels import battery
 from mmbench.kernels.abi import Slot
-from mmbench.kernels.battery import prove
+from mmbench.kernels.battery import has_long_sums, prove
 from mmbench.kernels.host import Host
 from mmbench.kernels.measure.trap import can_trap, run_trapping
 from mmbench.kernels.registry import Prepared, own_kernel
@@ -382,3 +382,23 @@ def test_bytes_that_saturate_at_16_bits_are_found_and_named(tmp_path, dtype, lef
     assert check.failed.startswith(f"{part} integers at ")
     assert "likely saturation at 16 bits: pairs of products are added in 16-bit lanes (vpmaddubsw)" in check.cause
     assert check.where.startswith("row ")
+
+
+@pytest.mark.parametrize(("dtype", "k", "long"), [("s8", 1023, False), ("s8", 1025, True), ("u8s8", 514, False), ("u8s8", 515, True)])
+def test_sums_of_bytes_that_single_precision_cannot_hold_are_a_class_of_their_own(dtype, k, long):
+    assert has_long_sums(Case(8, 8, k, dtype=dtype)) == long
+    assert not has_long_sums(Case(8, 8, 1 << 30))
+
+
+def test_sums_that_go_through_single_precision_are_found_where_k_allows_them():
+    def rounded(_operands, results):
+        for values in results:
+            values[...] = values.astype(np.float32).astype(np.int64)
+
+    short = prove(kernel(rounded), Case(8, 8, 64, dtype="s8"))
+    assert short.passed
+    assert any("sums beyond 2^24" in step for step in short.steps)
+    found = prove(kernel(rounded), Case(8, 8, 4096, dtype="s8"))
+    assert not found.passed
+    assert found.failed.startswith("sums beyond 2^24")
+    assert "single precision" in found.cause
