@@ -25,6 +25,7 @@ from ..configs.cases import Case, Check
 from ..configs.dtypes import ELEMENTS, Element, Mix
 from ..configs.errors import NotPossibleError
 from . import oracle
+from .causes import CANARIES
 from .fills import storage
 from .operands import Operands
 from .registry import Prepared
@@ -37,6 +38,7 @@ Sizes = tuple[tuple[int, int, int], ...]
 _SIZES: Sizes = ((5, 7, 3), (1, 1, 1), (33, 47, 65), (17, 40, 65), (31, 1, 40), (1, 37, 129), (50, 96, 129), (31, 64, 257))
 _NORMAL: Sizes = ((23, 29, 37), (6, 50, 130))
 _BYTES: Sizes = ((9, 21, 67), (19, 8, 64), (33, 40, 300))
+_LONG_SUM: Sizes = ((5, 17, 1300),)  # of bytes near 127: beyond 2^24, where single precision holds even numbers only
 _SCALARS = ((0.0, 1.0), (1.0, 1.0), (0.7, 0.0), (0.7, 1.3), (0.0, 1.3), (0.0, 0.0), (1.0, 1.3))
 _WHOLE_SCALARS = ((0.0, 1.0), (1.0, 1.0), (2.0, 0.0), (2.0, 2.0), (0.0, 0.0))
 _ONCE: Sizes = ((37, 41, 53),)
@@ -63,7 +65,7 @@ class _Gate:
 
     def try_part(self, step: str, case: Case, fill: str, *, front: bool = False, canaries: bool = False) -> Operands | None:
         """One product of small size, checked whole; None where it was refused. `canaries` around the operands instead of trapping pages."""
-        self.tell(f"{step} at {case.shape}")
+        self.tell(f"{step} at {case.shape}" + (CANARIES if canaries else ""))
         try:
             operands = Operands(case, fill, seed=len(step), front=front, timing=canaries)
             prepared = self.prepare(case)
@@ -146,7 +148,7 @@ def _normal(gate: _Gate) -> None:
 
 
 def _full_range(gate: _Gate) -> None:
-    """Bytes from end to end: 16-bit saturation cannot be seen with the small numbers that test programs like."""
+    """Bytes from end to end: neither 16-bit saturation nor sums in single precision show with the small numbers of test programs."""
     if not gate.case.mix.integer:
         gate.left_out.append("full-range bytes (not a product of bytes)")
         return
@@ -154,6 +156,18 @@ def _full_range(gate: _Gate) -> None:
         for fill in ("full-range", "alternating"):
             if gate.check.passed:
                 gate.try_part(f"{fill} integers", case, fill)
+    if not has_long_sums(gate.case):
+        gate.left_out.append("sums beyond 2^24 (k is too small for them)")
+        return
+    for case in _sized(gate, _LONG_SUM):
+        if gate.check.passed:
+            gate.try_part("sums beyond 2^24", case, "largest")
+
+
+def has_long_sums(case: Case) -> bool:
+    """Whether a sum of bytes can be more than single precision holds: such cases are a class of their own."""
+    most = [max(-ELEMENTS[e].low, ELEMENTS[e].high) for e in (case.mix.a, case.mix.b)]
+    return case.mix.integer and case.k * most[0] * most[1] > 2**24
 
 
 def _front(gate: _Gate) -> None:

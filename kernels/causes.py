@@ -17,6 +17,8 @@ from .fills import decoded, untouched
 from .operands import Operands
 
 Array = NDArray[Any]
+CANARIES = " (canaries around it)"  # behind the name of a part of the gate whose operands lie at no trapping page
+_FRONT = "begins at"  # how the name of the part begins whose operands begin at one
 
 
 def likely_cause(operands: Operands, problem: int, row: int, column: int, want: float) -> str:
@@ -36,6 +38,22 @@ def likely_cause(operands: Operands, problem: int, row: int, column: int, want: 
     return linear or _tail_cause(operands, problem, row) or _precision_cause(operands, problem, row, column, got, want)
 
 
+def likely_cause_of_death(step: str, words: str) -> str:
+    """One phrase for how a worker died in a step of the gate (as `battery` tells it; empty: while it was timed), or empty.
+
+    Operands of the gate's parts end at a page that may not be touched (`guards`), those of other steps do not.
+    """
+    if "SIGABRT" in words:
+        return "likely it ended itself: a check of its own failed, or memory could not be had"
+    if "SIGFPE" in words:
+        return "likely a division of whole numbers by 0"
+    if not ("SIGSEGV" in words or "SIGBUS" in words) or " at " not in step or step.endswith(CANARIES):
+        return ""
+    if step.startswith(_FRONT):
+        return "likely it read or wrote before its operands, which begin at an unmapped page there"
+    return "likely it read or wrote beyond its operands, which end at an unmapped page there"
+
+
 def _unwritten(left: Array, row: int, column: int) -> str:
     if left.all():
         return "likely nothing was written: it returned without computing"
@@ -46,6 +64,8 @@ def _unwritten(left: Array, row: int, column: int) -> str:
 
 def _integer_cause(operands: Operands, problem: int, row: int, column: int, got: float, want: float) -> str:
     case = operands.case
+    if abs(want) > 2**24 and abs(got - want) <= 2.0**-20 * abs(want):
+        return "likely the sum went through single precision, which holds even numbers only from 2^24 on"
     a = oracle.rows_of_a(operands, problem, np.array([row]))[0]
     b = oracle.columns_of_b(operands, problem, np.array([column]))[0]
     products = (a * b)[: len(a) // 2 * 2]

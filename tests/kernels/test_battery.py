@@ -289,7 +289,7 @@ def test_what_is_computed_next_is_told_first():
             raise NotPossibleError(told[-1])
 
     check = prove(kernel(fault), case_of(), tell=told.append)
-    assert told[:2] == ["integer-exact at 12x20x9", "integer-exact at 5x7x3"]
+    assert told[:2] == ["integer-exact at 12x20x9 (canaries around it)", "integer-exact at 5x7x3"]
     assert check.steps[-1] == f"1 parts refused: integer-exact ({told[4]})"
 
 
