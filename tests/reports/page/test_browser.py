@@ -3,71 +3,20 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from mmbench.reports.page.html import page_html
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
-from synthetic_page import HOSTILE, KERNELS, SIZES, full_of, rate_of, sample_html
+from playwright.sync_api import Browser, Locator, Page, expect
+from synthetic_page import HOSTILE, KERNELS, SIZES, full_of, rate_of
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
-FLAGS = [
-    "--no-sandbox",  # a container's root has none
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 LINES, AGAIN, HEAT = "rates-2", "rates-3", "heat"  # ids of the three figures
 SKELETON = """() => [...document.querySelectorAll('*')].map(e => [e.localName, ...[...e.attributes].map(a => a.name)].join(' '))"""
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield running
-        running.close()
-
-
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("page") / "sample.html"
-    path.write_text(sample_html(), encoding="utf-8", newline="\n")
-    return path
-
-
 Opened = Callable[..., Page]
-
-
-@pytest.fixture
-def opened(browser: Browser, sample: Path) -> Iterator[Opened]:
-    """`opened(hash="", path=…, **context)` is the page; at the end nothing was said on its console and nothing was asked of any server."""
-    contexts = []
-    said: list[str] = []
-
-    def open_page(address: str = "", path: Path = sample, **context: Any) -> Page:
-        contexts.append(browser.new_context(**{"viewport": {"width": 1200, "height": 900}, "reduced_motion": "reduce", **context}))
-        page = contexts[-1].new_page()
-        page.on("console", lambda message: said.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: said.append(f"error: {error}"))
-        page.on(
-            "request",
-            lambda r: None if r.url.startswith("data:") or r.url.split("#")[0] == path.as_uri() else said.append(f"request: {r.url}"),
-        )
-        page.goto(path.as_uri() + address)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert said == []
 
 
 def marks(page: Page, figure: str) -> Locator:
