@@ -59,7 +59,15 @@ def _card(subject: Subject, evidence: Evidence) -> Card:
     if machine is None:
         lead: tuple[tuple[str, Cell], ...] = (("Machine file", Value("none", "odd", plain(subject.no_machine))),)
         return Card(subject.label, plain(subject.no_machine or "nothing is known of the machine itself"), lead, tuple(libraries), badge)
-    blocks = [*_claims(machine), *_peaks(machine), *_bandwidths(machine), *_units(machine), *_not_run(machine), *libraries]
+    blocks = [
+        *_unnamed(machine),
+        *_claims(machine),
+        *_peaks(machine),
+        *_bandwidths(machine),
+        *_units(machine),
+        *_not_run(machine),
+        *libraries,
+    ]
     brand = machine.identity.get("brand")
     subtitle = (
         plain(brand.value, 80)
@@ -67,6 +75,14 @@ def _card(subject: Subject, evidence: Evidence) -> Card:
         else "a processor that does not tell its name"
     )
     return Card(subject.label, subtitle, _identity(machine), tuple(blocks), badge)
+
+
+def _unnamed(machine: Machine) -> list[Block]:
+    """Why the design has no name, where it has none: a hypervisor that shows another chip's number is worth a sentence."""
+    design = machine.identity.get("microarchitecture")
+    if design is None or design.value is not None:
+        return []
+    return [Prose(f"Its design is not named: {plain(design.note, 300)}.", "note")]
 
 
 def _identity(machine: Machine) -> tuple[tuple[str, Cell], ...]:

@@ -58,7 +58,13 @@ def memory(evidence: Evidence) -> list[Block]:
     if blocks and len(machines) > _DETAILED:
         text = f"Figures of their own have the first {_DETAILED} of {len(machines)} machines; the tables have all that they have room for."
         blocks.insert(0, Prose(text, "note"))
-    return blocks
+    return blocks if len(machines) > 1 else _figures_first(blocks)
+
+
+def _figures_first(blocks: list[Block]) -> list[Block]:
+    """One machine has one figure a topic: side by side they fill a page, the tables behind them. Captions say what a table is of."""
+    figures = [block for block in blocks if isinstance(block, Figure)]
+    return [*figures, *(block for block in blocks if not isinstance(block, (Figure, Heading)))]
 
 
 def _ending(index: int, count: int) -> str:
