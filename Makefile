@@ -52,7 +52,7 @@ format: $(VENV)/.installed-test ## format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/.installed ## measure mmbench itself: start-up, probe time, memory, agreement of two runs
+bench: $(VENV)/.installed-test ## measure mmbench itself: start-up, probes, sweeps, the generated product, reports
 	@$(BIN)/python tests/bench $(BENCH)
 
 clean: ## remove the virtual environment and everything generated, but no results

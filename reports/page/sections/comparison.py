@@ -1,4 +1,4 @@
-"""Comparison: libraries against each other, machines against the first; only like with like, and why the rest cannot be compared."""
+"""Hold libraries against each other, and machines against the first; only like with like, and why the rest cannot be compared."""
 
 from __future__ import annotations
 

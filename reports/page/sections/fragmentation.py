@@ -1,4 +1,4 @@
-"""Fragmentation: which kernel or library serves which cells right, how near to the best, and where it is absent or wrong."""
+"""Say which kernel or library serves which cells right, how near to the best, and where it is absent or wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Performance: rate against size for every kernel, and heatmaps of the best kernel against the roof and of one kernel against the best."""
+"""Show rate against size for every kernel, and heatmaps of the best kernel against the roof and of one kernel against the best."""
 
 from __future__ import annotations
 

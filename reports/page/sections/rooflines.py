@@ -1,4 +1,4 @@
-"""Rooflines: what each machine can do by data type and threads, and how near every kernel comes to it in every shape."""
+"""Show what each machine can do by data type and threads, and how near every kernel comes to it in every shape."""
 
 from __future__ import annotations
 
