@@ -16,7 +16,7 @@ from .sweep_request import listed, refuse_empty
 from .words import not_known
 
 if TYPE_CHECKING:
-    from ..configs.comparedoc import CompareDocument, Gate
+    from ..configs.comparedoc import CompareDocument, Ruling
     from ..reports.comparison import Side
 
 
@@ -54,8 +54,8 @@ def compare(
     judged besides slowness; inconclusive comes on top. Nothing to compare with is exit 5. See mmbench explain compare.
     """
     refuse_empty([("--run", run), ("-k", expression), ("--fail-on", fail_on)])
+    from ..reports.compare_rule import judged, parse_rule
     from ..reports.comparison import compare as compared
-    from ..reports.gate import judged, parse_rule
     from .compare_sides import sides_of
 
     rule = parse_rule(fail_on) if fail_on is not None else None
@@ -63,11 +63,11 @@ def compare(
     sides = sides_of((a, b), state.settings.results, run or "")
     left, right = _selected(sides, expression or "", chosen)
     document = compared(left, right)
-    gate = judged(document, rule) if rule is not None else None
-    if not document.pairs and (gate is None or not gate.broken):  # without a pair, only a failure of B is a finding
+    ruling = judged(document, rule) if rule is not None else None
+    if not document.pairs and (ruling is None or not ruling.broken):  # without a pair, only a failure of B is a finding
         raise _nothing_in_common(document)
-    _show(replace(document, gate=gate), state, as_json=as_json, full=full, by_name=order == "name")
-    return _verdict(gate, fail_on or "")
+    _show(replace(document, ruling=ruling), state, as_json=as_json, full=full, by_name=order == "name")
+    return _verdict(ruling, fail_on or "")
 
 
 def _dtypes(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -120,18 +120,20 @@ def _show(document: CompareDocument, state: State, *, as_json: bool, full: bool,
     console.answer(compare_screen(document, width=console.width(), color=color, ascii_only=plain, full=full, by_name=by_name))
 
 
-def _verdict(gate: Gate | None, fail_on: str) -> int:
+def _verdict(ruling: Ruling | None, fail_on: str) -> int:
     """The exit code; the error says in one sentence what failed."""
-    if gate is None or gate.exit_code == Exit.OK:
+    if ruling is None or ruling.exit_code == Exit.OK:
         return Exit.OK
+    from ..reports.cells import plural
+
     parts = [
-        f"{len(found)} {'cell' if len(found) == 1 else 'cells'} {words}"
+        f"{plural(len(found), 'cell')} {words}"
         for found, words in (
-            (gate.broken, "failed in B"),
-            (gate.missing, "that A has and B lacks"),
-            (gate.slower, "slower in B"),
-            (gate.unsure, "that may be slower in B"),
+            (ruling.broken, "failed in B"),
+            (ruling.missing, "that A has and B lacks"),
+            (ruling.slower, "slower in B"),
+            (ruling.unsure, "that may be slower in B"),
         )
         if found
     ]
-    raise MmbenchError(f"{', '.join(parts)} (--fail-on {fail_on})", "", Exit(gate.exit_code))
+    raise MmbenchError(f"{', '.join(parts)} (--fail-on {fail_on})", "", Exit(ruling.exit_code))

@@ -147,8 +147,8 @@ class KernelMean:
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
-    """What `--fail-on` judged: its rule in words, the findings, and the exit code that follows. `not_judged` says what it leaves out."""
+class Ruling:
+    """What a rule (`--fail-on`) found: the rule in words, the findings, the exit code that follows; `not_judged` is what it leaves out."""
 
     rule: str
     exit_code: int
@@ -175,4 +175,4 @@ class CompareDocument:
     b_faster: int = 0
     no_difference: int = 0
     notes: tuple[str, ...] = ()
-    gate: Gate | None = None
+    ruling: Ruling | None = None

@@ -62,6 +62,7 @@ def level_prefix(machine: Machine, record: HasKind, look: Look) -> str:
     return kind_prefix(machine, record.core_kind, look)
 
 
-def plural(count: int | float | str | bool | None, one: str) -> str:
-    """`1 core`, `2 cores`."""
-    return f"{count} {one}" if str(count) == "1" else f"{count} {one}s"
+def plural(count: int | float | str | bool | None, one: str, several: str = "") -> str:
+    """`1 core`, `2 cores`, `5,000 cores`; `several` where it is not `one` with an s."""
+    shown = f"{count:,}" if type(count) is int else str(count)
+    return f"{shown} {one}" if shown == "1" else f"{shown} {several or one + 's'}"

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..configs.comparedoc import CompareDocument, ComparedSide, Gate, KernelMean, Mean, Outcome, Pair, Ratio
+from ..configs.comparedoc import CompareDocument, ComparedSide, KernelMean, Mean, Outcome, Pair, Ratio, Ruling
 from ..configs.units import pretty
 from .cells import plural
 from .compare_notes import same_runs
@@ -45,7 +45,7 @@ def compare_screen(
         _summary(document, look),
         _apart(document, look),
         _notes(document, look),
-        _gate(document.gate, look),
+        _ruling(document.ruling, look),
     ]
     lines: list[Line] = []
     for group in groups:
@@ -258,19 +258,19 @@ def _notes(document: CompareDocument, look: Look) -> list[Line]:
     return lines
 
 
-def _gate(gate: Gate | None, look: Look) -> list[Line]:
+def _ruling(ruling: Ruling | None, look: Look) -> list[Line]:
     """What --fail-on found, and by which rule."""
-    if gate is None:
+    if ruling is None:
         return []
-    lines = flow(look.prose(f"--fail-on: {gate.rule}"), look, rest="  ", style="dim")
-    titles = (("slower", gate.slower), ("failed", gate.broken), ("missing", gate.missing), ("unsure", gate.unsure))
+    lines = flow(look.prose(f"--fail-on: {ruling.rule}"), look, rest="  ", style="dim")
+    titles = (("slower", ruling.slower), ("failed", ruling.broken), ("missing", ruling.missing), ("unsure", ruling.unsure))
     for title, found in titles:
         for words in found if look.full else found[:_FEW]:
             lines += flow(look.prose(words), look, first=f"{title:<9}", rest=" " * 9, style="bad")
         if len(found) > _FEW and not look.full:
             lines.append((Span(f"{title:<9}{len(found) - _FEW} more, with --full", "bad"),))
-    if gate.not_judged:
-        lines += flow(f"not judged: {gate.not_judged}", look, rest="  ", style="warn")
+    if ruling.not_judged:
+        lines += flow(f"not judged: {ruling.not_judged}", look, rest="  ", style="warn")
     if not any(found for _, found in titles):
         lines.append((Span("nothing that it names", "good"),))
     return lines

@@ -31,7 +31,7 @@ def span_words(ratio: Ratio | Mean, between: str = " to ") -> str:
 
 def _end(value: float) -> str:
     shown = figure(float(value))
-    if float(shown) != 1 or value == 1 or "e" in shown:
+    if value == 1 or shown != figure(1.0):
         return shown
     return next((text for digits in range(4, 9) if float(text := f"{value:.{digits}g}") != 1), shown)
 

@@ -114,7 +114,7 @@ def pairs_of_kernels(rows: Iterable[SweepRow], a: str, b: str) -> list[Pair]:
 
 
 def compare(a: Side, b: Side) -> CompareDocument:
-    """Everything that is to be said of A against B; without a gate."""
+    """Everything that is to be said of A against B; without a ruling."""
     pairs, apart = matched(a, b)
     ordered = _by_ratio(pairs)
     counts = counted(ordered)

@@ -1,4 +1,4 @@
-"""`mmbench compare` as a user types it: every way to name two sides, every error, the gate's exit codes, and the screen."""
+"""`mmbench compare` as a user types it: every way to name two sides, every error, the exit codes of its rule, and the screen."""
 
 from __future__ import annotations
 
@@ -251,8 +251,8 @@ def test_a_baseline_that_is_not_there_or_not_comparable_has_a_code_of_its_own(re
 def test_nothing_in_common_says_why(tmp_path: Path) -> None:
     first = stored(tmp_path / "r", ZEN, "aaaa", 20, lambda made: made if made.variant.kernel == "vectorized" else None)
     second = stored(tmp_path / "r", ZEN, "bbbb", 21, lambda made: made if made.variant.kernel != "vectorized" else None)
-    for gate in ([], ["--fail-on", "5%"], ["--fail-on", "5%,slower"]):
-        result = mmbench(tmp_path / "r", str(first), str(second), *gate)
+    for rule in ([], ["--fail-on", "5%"], ["--fail-on", "5%,slower"]):
+        result = mmbench(tmp_path / "r", str(first), str(second), *rule)
         assert result.exit_code == 5, result.output
         assert "no cell of sweep aaaa (A) can be compared with one of sweep bbbb (B)" in result.stderr
         assert "B has no kernel vectorized (8)" in result.stderr
@@ -282,7 +282,7 @@ def test_an_empty_store_says_what_to_run(tmp_path: Path) -> None:
         ("50%,slower,inconclusive", 3, "1 cell that may be slower in B"),
     ],
 )
-def test_the_gate(results: Path, rule: str, code: int, message: str) -> None:
+def test_the_rule(results: Path, rule: str, code: int, message: str) -> None:
     words = ["5a3e", "6b4f", "-k", "vectorized", "--fail-on", rule]
     result = mmbench(results, *words)
     assert result.exit_code == code, result.output
@@ -290,10 +290,10 @@ def test_the_gate(results: Path, rule: str, code: int, message: str) -> None:
     if message:
         assert message in result.stderr
     document = json.loads(mmbench(results, *words, "--json").stdout)
-    assert document["gate"]["exit_code"] == code
+    assert document["ruling"]["exit_code"] == code
 
 
-def test_a_gate_says_what_it_does_not_judge(results: Path) -> None:
+def test_a_rule_says_what_it_does_not_judge(results: Path) -> None:
     words = " ".join(mmbench(results, "5a3e", "6b4f", "--fail-on", "50%,slower").stdout.split())
     assert "not judged: 1 cell that failed in B and 2 cells that A has and B lacks" in words
     assert "nothing that it names" in words
@@ -314,7 +314,7 @@ def test_one_json_document(results: Path) -> None:
     assert document["mean"]["n"] == len(document["pairs"]) == 2
     assert document["a"]["runs"] == ["7c5a"]
     assert set(document["pairs"][0]["ratio"]) == {"value", "low", "high"}
-    assert document["gate"] is None
+    assert document["ruling"] is None
 
 
 def test_expressions_look_at_cells_origins_and_kernels(results: Path) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..configs.cases import Status
-from ..configs.comparedoc import Apart, CompareDocument, Gate, Pair
+from ..configs.comparedoc import Apart, CompareDocument, Pair, Ruling
 from ..configs.errors import Exit, UsageError
 from ..configs.profiles import parse_share
-from .compare_words import span_words
-from .numbers import figure
+from .cells import plural
+from .compare_words import span_words, times
+from .sweep_rows import FAILED
 
-_FAILURES = (Status.WRONG.value, Status.CRASHED.value, Status.TIMEOUT.value)
+_FAILURES = tuple(status.value for status in FAILED)
 _TIMED = (Status.OK.value, Status.NOISY.value)
 WORDS = ("slower", *_FAILURES, "missing", "inconclusive")
 USUAL = ("slower", *_FAILURES, "missing")  # what a share alone stands for: a cell that is gone or broken is never green
@@ -63,7 +64,7 @@ def parse_rule(text: str) -> Rule:
     return Rule(share, tuple(word for word in WORDS if word in judged_by))
 
 
-def judged(document: CompareDocument, rule: Rule) -> Gate:
+def judged(document: CompareDocument, rule: Rule) -> Ruling:
     """What the rule finds. Where several parts of it fail, the exit code is that of the gravest: 4, then 1, then 3."""
     limit = 1 + rule.share
     slower = [pair for pair in document.pairs if pair.ratio.low > limit] if "slower" in rule.words else []
@@ -72,7 +73,7 @@ def judged(document: CompareDocument, rule: Rule) -> Gate:
     gone = [each for each in document.apart if _is_gone(each)]
     missing = gone if "missing" in rule.words else []
     code = Exit.BROKEN_KERNEL if broken or missing else Exit.REGRESSION if slower else Exit.INCONCLUSIVE if near else Exit.OK
-    return Gate(
+    return Ruling(
         f"exit {'; '.join(rule.sentences())}",
         int(code),
         tuple(_slow_words(pair, document) for pair in slower),
@@ -93,9 +94,9 @@ def _left_out(document: CompareDocument, rule: Rule, gone: list[Apart]) -> str:
     failed = [each for each in document.apart if each.b in _FAILURES and each.a != each.b and each.b not in rule.words]
     parts = []
     if failed:
-        parts.append(f"{_cells(len(failed))} that failed in B")
+        parts.append(f"{plural(len(failed), 'cell')} that failed in B")
     if gone and "missing" not in rule.words:
-        parts.append(f"{_cells(len(gone))} that A has and B lacks")
+        parts.append(f"{plural(len(gone), 'cell')} that A has and B lacks")
     return " and ".join(parts)
 
 
@@ -106,11 +107,7 @@ def _place(kernel: str, cell: str, document: CompareDocument) -> str:
 
 def _slow_words(pair: Pair, document: CompareDocument) -> str:
     where = _place(pair.a.kernel, pair.cell, document)
-    return f"{where}: {figure(pair.ratio.value)}x the time of A ({span_words(pair.ratio)})"
-
-
-def _cells(count: int) -> str:
-    return "1 cell" if count == 1 else f"{count} cells"
+    return f"{where}: {times(pair.ratio.value)} the time of A ({span_words(pair.ratio)})"
 
 
 def _listed(failures: list[str]) -> str:
