@@ -6,16 +6,14 @@ Nothing here is made harmless for a terminal or a page: whoever shows it does th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from ..configs.comparedoc import Apart, Mean, Outcome, Ratio, Why
 from .cells import plural
 from .numbers import figure
 from .text import cell_width
 
-T = TypeVar("T")
 _ORDER = tuple(Why)
 
 
@@ -89,16 +87,6 @@ def apart_groups(apart: Iterable[Apart]) -> list[ApartGroup]:
         made,
         key=lambda g: (g.why not in failures, failures.index(g.why) if g.why in failures else 0, -g.count, _ORDER.index(g.why), g.words),
     )
-
-
-def spread(items: Sequence[T], most: int) -> list[T]:
-    """At most so many items, spread over the whole list: the first and the last are among them."""
-    if len(items) <= most:
-        return list(items)
-    if most < 2:
-        return list(items[:most])
-    step = (len(items) - 1) / (most - 1)
-    return [items[round(i * step)] for i in range(most)]
 
 
 def broken(label: str, room: int, indent: int = 2) -> list[str]:

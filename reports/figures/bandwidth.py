@@ -11,7 +11,7 @@ from ...configs.machine import Bandwidth
 from ..numbers import figure as three
 from ..numbers import half_width, plus_minus, value_of
 from ..page.blocks import plain
-from .keys import Entry, draw_key, key_height, set_log_ticks
+from .keys import Entry, Series, draw_key, key_height, set_log_ticks
 from .theme import DIM, INK, PAPER, Drawing, Mark, axes_in, colour_of, drawing, marker_of
 
 _PLOT, _LEFT, _RIGHT, _BOTTOM = 236.0, 50.0, 12.0, 28.0
@@ -49,7 +49,7 @@ def draw_bandwidth(rows: Sequence[Bandwidth]) -> Drawing:
     counts = thread_counts(rows)
     kernels, levels = streams(rows)[:MOST_KERNELS], list(dict.fromkeys(row.level for row in rows))[:MOST_LEVELS]
     names = [plain(kernel, 14) for kernel in kernels]
-    entries = [Entry(name, name, colour_of(i), marker_of(i)) for i, name in enumerate(names)]
+    entries = [Series(name, i).entry(dashed=False) for i, name in enumerate(names)]
     if len(counts) == 2:
         entries += [Entry(_threads(counts[0]), "", INK, "o", filled=False), Entry(_threads(counts[1]), "", INK, "o")]
     top = key_height(entries, left=_LEFT, right=_RIGHT) + 6

@@ -14,6 +14,7 @@ from ...configs.machine import CoreToCore, Cpu, Topology
 from ..numbers import figure as three
 from ..page.blocks import plain
 from .theme import ABSENT, DIM, INK, LINE, NARROW, PAPER, SMALL, STEPS, UNIT, WIDE, Drawing, Mark, drawing, ink_on, step_of
+from .thinning import spread
 
 MOST_DRAWN, MOST_NARROW, MOST_MARKED = 64, 20, 16
 _EDGE, _TOP, _FOOT = 34.0, 34.0, 40.0
@@ -41,7 +42,7 @@ def matrix_of(measured: CoreToCore, topology: Topology | None, most: int = MOST_
     known = {cpu.id: cpu for cpu in (topology.cpus if topology else ())}
     places = [(known.get(cpu, Cpu(cpu)), index) for index, cpu in enumerate(measured.cpus)]
     places.sort(key=lambda place: (place[0].package, place[0].node, place[0].kind, place[0].core, place[0].id))
-    kept = [places[i * len(places) // most] for i in range(most)] if len(places) > most else places
+    kept = spread(places, most)
     order = [index for _, index in kept]
     tables = [
         tuple(tuple(_ns(table, i, j) if i != j else None for j in order) for i in order)

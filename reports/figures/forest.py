@@ -13,8 +13,9 @@ from itertools import pairwise
 from matplotlib.axes import Axes
 
 from ...configs.comparedoc import Mean, Outcome, Ratio
-from ..compare_words import broken, span_words, times
-from .theme import DIM, INK, LINE, NARROW, PAPER, SERIES, SMALL, UNIT, Drawing, Mark, axes_in, colour_of, drawing, marker_of
+from ..compare_words import broken, outcome_words, span_words, times
+from .keys import Entry, draw_key_below, key_height
+from .theme import DIM, INK, LINE, NARROW, PAPER, SERIES, SMALL, Drawing, Mark, axes_in, colour_of, drawing, marker_of
 
 _ROW, _LINE, _RIGHT, _TOP = 12.5, 12.5, 16.0, 24.0  # pixels: a row, one more line of its label, margins
 _LETTER = 6.2  # pixels of a character of small type, rather too many
@@ -25,6 +26,7 @@ _BEYOND = 3.0  # so far beyond the farthest ratio an interval may stretch the ax
 _NEAREST = 1.06  # the axis reaches so far at least
 _APART = 32.0  # pixels between two ticks
 _STRIP, _MEAN_ROOM = 30.0, 92.0
+_KEY_LEFT, _KEY_RIGHT = 10.0, 6.0
 
 # outcome -> colour, marker, filled
 _LOOKS = {
@@ -64,7 +66,8 @@ def draw_forest(rows: Sequence[ForestRow], counts: Mapping[Outcome, int], mean: 
     labels = [_lines(row.label) for row in rows]
     heights = [_ROW + _LINE * (len(lines) - 1) for lines in labels]
     body = sum(heights) + (2 * _ROW if mean else 0) + 6
-    bottom = 38 + 14 * len(_LOOKS) + 6
+    entries = [_entry(outcome, counts[outcome], a, b) for outcome in _LOOKS]
+    bottom = 44 + key_height(entries, left=_KEY_LEFT, right=_KEY_RIGHT)
     left = 10 + _LETTER * max([9, *(len(line) for lines in labels for line in lines)])
     drawn = drawing(_TOP + body + bottom)
     axes = axes_in(drawn, left=left, right=_RIGHT, top=_TOP, bottom=bottom, grid="x", xscale="log")
@@ -83,7 +86,7 @@ def draw_forest(rows: Sequence[ForestRow], counts: Mapping[Outcome, int], mean: 
         label = f"mean of {mean.n}" if mean.n > 1 else "the one cell"
         axes.text(-6 / plot_width, y, label, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=SMALL, weight="bold")
         _diamond(drawn, axes, y, mean, "mean", _mean_words(mean, a, b), (low, high))
-    _legend(drawn, counts, a, b)
+    draw_key_below(drawn, entries, left=_KEY_LEFT, right=_KEY_RIGHT)
     return drawn
 
 
@@ -182,23 +185,10 @@ def _prepare(axes: Axes, low: float, high: float, body: float, plot_width: float
         axes.text(place, 1 + 5 / body, name, transform=above, ha=side, va="bottom", fontsize=SMALL, color=DIM)
 
 
-def _legend(drawn: Drawing, counts: Mapping[Outcome, int], a: str, b: str) -> None:
-    """What the points mean, each with how many there are: three lines at the foot, which switch their points."""
-    width, height = (size * UNIT for size in drawn.figure.get_size_inches())
-    axes = drawn.figure.add_axes((0, 0, 1, 1))
-    axes.set_axis_off()
-    axes.set_xlim(0, width)
-    axes.set_ylim(0, height)
-    words = {Outcome.A_FASTER: f"{a} faster", Outcome.B_FASTER: f"{b} faster", Outcome.NO_DIFFERENCE: "no difference shown"}
-    for number, outcome in enumerate(_LOOKS):
-        colour, marker, filled = _LOOKS[outcome]
-        y = 8 + 14 * (len(_LOOKS) - 1 - number)
-        axes.plot([10, 26], [y, y], color=colour, lw=1.3)
-        axes.plot([18], [y], color=colour, marker=marker, ms=4.6, mfc=colour if filled else PAPER, mew=1.1)
-        text = axes.text(33, y, f"{words[outcome]}: {counts[outcome]}", va="center_baseline", fontsize=SMALL)
-        if counts[outcome]:
-            text.set_gid(f"legend-{outcome.value}")
-            drawn.legend[f"legend-{outcome.value}"] = outcome.value
+def _entry(outcome: Outcome, count: int, a: str, b: str) -> Entry:
+    """What points of that look mean, and how many there are; what there is none of switches nothing."""
+    colour, marker, filled = _LOOKS[outcome]
+    return Entry(f"{outcome_words(outcome, a, b)}: {count}", outcome.value if count else "", colour, marker, "-", filled)
 
 
 def _lines(label: str, most: int = _MOST_LABEL) -> list[str]:

@@ -1,12 +1,12 @@
-"""Draw who serves what: kernels and libraries by groups of cells, with the share served, the speed against the best, and what was wrong."""
+"""Lay out who serves what: kernels and libraries by groups of cells, with the share served, the speed, and what was wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .heatmap import Grid, Tile, draw_heatmap, percent_words
-from .theme import Drawing, Mark
+from .heatmap import Grid, Tile, percent_words
+from .theme import Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,9 @@ class Standing:
 
 
 def grid_of(rows: Sequence[str], kernels: Sequence[str], standings: Sequence[Sequence[Standing]], breaks: Sequence[int]) -> Grid:
-    """The grid of `draw_fragments`: a tile's colour and number are the share of the best speed, its bar the share of cells served."""
+    """The grid: a tile's colour and number are the share of the best speed, its bar the share of cells served."""
     tiles = [[_tile(each) for each in row] for row in standings]
     return Grid(rows, kernels, tiles, "of the best speed; the bar: share of cells served", breaks, row_px=24.0)
-
-
-def draw_fragments(grid: Grid) -> Drawing:
-    """The picture; `is_wide` of the grid says whether it needs the width of a page."""
-    return draw_heatmap(grid)
 
 
 def _tile(each: Standing) -> Tile:

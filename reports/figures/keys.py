@@ -1,4 +1,4 @@
-"""Draw the key of a figure above its axes, in rows that never overlap, and choose ticks of logarithmic axes."""
+"""Draw the key of a figure above or below its axes, in rows that never overlap, and choose the ticks of axes and their words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from ...configs.units import size_words
 from ..numbers import figure as three
 from ..text import cell_width
-from .theme import INK, NARROW, PAPER, SMALL, UNIT, Drawing
+from .theme import INK, NARROW, PAPER, SMALL, UNIT, Drawing, colour_of, dash_of, marker_of
 
 ROW = 14.0  # pixels of a row of a key
 _SAMPLE, _GAP, _BETWEEN = 18.0, 5.0, 12.0
@@ -31,6 +31,18 @@ class Entry:
     marker: str = ""
     dash: Any = ""
     filled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series of a figure: its name, by which the page switches it, and its number, which gives colour, marker and dash."""
+
+    name: str
+    number: int
+
+    def entry(self, *, dashed: bool = True) -> Entry:
+        """Its entry in a key; without `dashed`, its marker alone."""
+        return Entry(self.name, self.name, colour_of(self.number), marker_of(self.number), dash_of(self.number) if dashed else "")
 
 
 def text_width(text: str, size: float = SMALL) -> float:
@@ -53,7 +65,7 @@ def key_rows(entries: Sequence[Entry], width: float) -> list[list[Entry]]:
 
 
 def key_height(entries: Sequence[Entry], *, left: float, right: float, width: float = NARROW) -> float:
-    """Pixels that the key takes above the axes."""
+    """Pixels that the key takes."""
     return ROW * len(key_rows(entries, width - left - right)) + 4
 
 
@@ -76,6 +88,12 @@ def draw_key(drawn: Drawing, entries: Sequence[Entry], *, left: float, right: fl
             x += _width(entry)
 
 
+def draw_key_below(drawn: Drawing, entries: Sequence[Entry], *, left: float, right: float) -> None:
+    """Draw it at the foot of the figure, in the `key_height` that was left there."""
+    width, height = (size * UNIT for size in drawn.figure.get_size_inches())
+    draw_key(drawn, entries, left=left, right=right, top=height - key_height(entries, left=left, right=right, width=width))
+
+
 def _width(entry: Entry) -> float:
     return (_SAMPLE + _GAP if entry.marker or entry.dash else 0.0) + text_width(entry.label) + _BETWEEN
 
@@ -89,6 +107,16 @@ def _sample(entry: Entry, left: float, right: float, y: float) -> Line2D:
         xs, [y] * len(xs), color=entry.colour, ls=entry.dash or "none", marker=entry.marker or "none", ms=size, mew=1.1, mfc=face,
         markevery=[len(xs) // 2], lw=1.5, solid_capstyle="butt",
     )  # fmt: skip
+
+
+def tick_words(value: float, _place: float | None = None) -> str:
+    """A number at an axis: three figures, whole ones without a point. A formatter for matplotlib, too."""
+    return three(int(value)) if value == int(value) and abs(value) < 1e6 else three(value)
+
+
+def power_words(value: float) -> str:
+    """A power of ten at an axis: `0.1`, `1`, `1000`."""
+    return f"{value:.10g}" if 1e-4 <= value < 1e6 else f"{value:.0e}"
 
 
 def log_ticks(low: float, high: float, most: int = 9) -> list[float]:
@@ -106,7 +134,7 @@ def log_ticks(low: float, high: float, most: int = 9) -> list[float]:
 def set_log_ticks(axis: Axis, low: float, high: float, most: int = 9) -> None:
     """Those ticks with plain figures."""
     ticks = log_ticks(low, high, most)
-    axis.set_ticks(ticks, [three(int(t)) if t == int(t) and t < 1e6 else three(t) for t in ticks])
+    axis.set_ticks(ticks, [tick_words(t) for t in ticks])
     axis.set_ticks([], minor=True)
 
 

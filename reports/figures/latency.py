@@ -14,13 +14,15 @@ from ..numbers import figure as three
 from ..numbers import value_of
 from ..page.blocks import plain
 from ..sparkline import LatencyCurve
-from .keys import Entry, draw_key, key_height, set_log_ticks, set_size_ticks, text_width
+from .keys import Entry, Series, draw_key, key_height, set_log_ticks, set_size_ticks, text_width
 from .theme import BAD, DIM, INK, NARROW, PAPER, SMALL, UNIT, Drawing, Mark, apart, axes_in, colour_of, dash_of, drawing, marker_of
+from .thinning import spread
 
 _PLOT = 236.0  # pixels of the plot's height
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 22.0, 48.0, 44.0
 MOST_CURVES, MOST_LEVELS = 4, 6
 MOST_MACHINES = 8
+_MOST_POINTS = 40  # of a line, where machines share a figure
 _SPACING = 3.0  # pixels between the points of one line
 _SANE_S = (1e-12, 1.0)  # of a load
 _AWAY = sorted((*range(10, 46, 3), *range(-48, -11, 3)), key=lambda away: (abs(away), -away))  # pixels from a curve's end to its name
@@ -75,7 +77,7 @@ def draw_latency(caches: Sequence[CacheLevel], curves: Sequence[LatencyCurve]) -
 def draw_overlay(curves: Sequence[tuple[str, LatencyCurve]]) -> Drawing:
     """One line a machine, named in the key above."""
     chosen = curves[:MOST_MACHINES]
-    entries = [Entry(label, label, colour_of(i), marker_of(i), dash_of(i)) for i, (label, _) in enumerate(chosen)]
+    entries = [Series(label, i).entry() for i, (label, _) in enumerate(chosen)]
     top = key_height(entries, left=_LEFT, right=_RIGHT) + 8
     drawn = drawing(top + _PLOT + _BOTTOM - 6)
     axes = axes_in(drawn, left=_LEFT, right=_RIGHT, top=top, bottom=_BOTTOM - 6, xscale="log", yscale="log", ylabel="ns a load")
@@ -83,7 +85,7 @@ def draw_overlay(curves: Sequence[tuple[str, LatencyCurve]]) -> Drawing:
     lines = [shown(curve)[0] for _, curve in chosen]
     _frame(axes, lines, ())
     for number, (entry, points) in enumerate(zip(entries, lines, strict=True)):
-        _line(drawn, axes, number, entry.series, points[:: max(1, len(points) // 40)])
+        _line(drawn, axes, number, entry.series, spread(points, _MOST_POINTS))
     draw_key(drawn, entries, left=_LEFT, right=_RIGHT)
     return drawn
 

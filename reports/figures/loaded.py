@@ -10,11 +10,12 @@ from ...configs.machine import LoadedLatency
 from ..numbers import figure as three
 from ..numbers import half_width, plus_minus, value_of
 from ..page.blocks import plain
-from .keys import Entry, draw_key, key_height
+from .keys import Series, draw_key, key_height, tick_words
 from .theme import Drawing, Mark, axes_in, colour_of, dash_of, drawing, marker_of
+from .thinning import spread
 
 _PLOT, _LEFT, _RIGHT, _BOTTOM = 220.0, 46.0, 16.0, 40.0
-MOST_LINES, MOST_POINTS = 8, 60
+MOST_LINES, MOST_POINTS = 8, 60  # of a figure, of a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +45,24 @@ def lines_of(label: str, number: int, rows: Sequence[LoadedLatency]) -> list[Lin
         if len(mine) > 1:
             words = plain(kernel, 14) or "load"
             ordered = sorted(mine, key=lambda row: sane(row) or (0.0, 0.0))
-            step = max(1, math.ceil(len(ordered) / MOST_POINTS))
-            found.append(Line(f"{label}, {words}" if label else words, number + len(found), tuple(ordered[::step])))
+            found.append(Line(f"{label}, {words}" if label else words, number + len(found), tuple(ordered)))
     return found
 
 
 def draw_loaded(lines: Sequence[Line]) -> Drawing:
     """GB/s from left to right, nanoseconds from zero upwards, intervals of both as whiskers."""
-    entries = [Entry(line.label, line.label, colour_of(line.number), marker_of(line.number), dash_of(line.number)) for line in lines]
+    entries = [Series(line.label, line.number).entry() for line in lines]
     top = key_height(entries, left=_LEFT, right=_RIGHT) + 6
     drawn = drawing(top + _PLOT + _BOTTOM)
     axes = axes_in(drawn, left=_LEFT, right=_RIGHT, top=top, bottom=_BOTTOM, xlabel="GB/s drawn", ylabel="ns a load")
     right = height = 0.0
     for index, line in enumerate(lines):
-        places = [place for row in line.rows if (place := sane(row)) is not None]
+        rows = spread(line.rows, MOST_POINTS)
+        places = [place for row in rows if (place := sane(row)) is not None]
         xs, ys = [x for x, _ in places], [y for _, y in places]
         colour, gid = colour_of(line.number), f"line{index}"
-        across = [_ends(row.rate.low, row.rate.high, x, 1e-9) for row, x in zip(line.rows, xs, strict=True)]
-        up = [_ends(row.latency.low, row.latency.high, y, 1e9) for row, y in zip(line.rows, ys, strict=True)]
+        across = [_ends(row.rate.low, row.rate.high, x, 1e-9) for row, x in zip(rows, xs, strict=True)]
+        up = [_ends(row.latency.low, row.latency.high, y, 1e9) for row, y in zip(rows, ys, strict=True)]
         bars = (
             axes.vlines(xs, [low for low, _ in up], [high for _, high in up], color=colour, lw=1.0, alpha=0.5),
             axes.hlines(ys, [low for low, _ in across], [high for _, high in across], color=colour, lw=1.0, alpha=0.5),
@@ -72,12 +73,12 @@ def draw_loaded(lines: Sequence[Line]) -> Drawing:
             bar.set_gid(f"{gid}-{name}")
             drawn.series[f"{gid}-{name}"] = line.label
         drawn.series[gid] = line.label
-        drawn.marks[gid] = [Mark(_words(line, row)) for row in line.rows]
+        drawn.marks[gid] = [Mark(_words(line, row)) for row in rows]
         right, height = max(right, *(high for _, high in across)), max(height, *(high for _, high in up))
     axes.set_xlim(-0.03 * (right or 1.0), 1.05 * (right or 1.0))
     axes.set_ylim(0, 1.08 * (height or 100.0))
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _position: three(int(value)) if value == int(value) and value < 1e6 else three(value))
+        axis.set_major_formatter(tick_words)
     draw_key(drawn, entries, left=_LEFT, right=_RIGHT)
     return drawn
 

@@ -12,11 +12,13 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from ..numbers import figure as three
-from .legend import Entry, draw_legend, legend_height
-from .theme import BAD, DIM, INK, NARROW, PAPER, SMALL, Drawing, Mark, apart, axes_in, colour_of, drawing, marker_of, thinned
+from .keys import Series, draw_key_below, key_height, power_words
+from .theme import BAD, DIM, INK, NARROW, PAPER, SMALL, Drawing, Mark, apart, axes_in, colour_of, drawing, marker_of
+from .thinning import thinned_together
 
 _LEFT, _TOP, _BOTTOM, _PLOT = 46.0, 24.0, 40.0, 262.0  # pixels around the axes, and their height
 _SPACING, _LETTER, _LEADER = 4.0, 5.6, 11.0
+_KEY_LEFT, _KEY_RIGHT = 10.0, 6.0
 _NEAR = 0.05  # ceilings nearer to each other than this share one line and one label
 _PUBLISHED: Any = (0, (4, 2.5))
 _ROOM = 1.05  # decades left of the points, in which memory levels are named
@@ -44,7 +46,7 @@ class Slope:
 class Point:
     """One kernel in one shape: op/B, op/s, and its mark; `above` its roof it is an error."""
 
-    entry: Entry
+    series: Series
     intensity: float
     rate: float
     mark: Mark
@@ -86,19 +88,18 @@ def kept_points(ceilings: Sequence[Ceiling], slopes: Sequence[Slope], points: Se
     series: dict[str, list[Point]] = {}
     for point in points:
         if not point.above:
-            series.setdefault(point.entry.name, []).append(point)
-    spacing = _SPACING
-    while True:
-        kept = [own[i] for own in series.values() for i in thinned([frame.place(p.intensity, p.rate) for p in own], spacing)]
-        if len(kept) + len(odd) <= most or spacing > _PLOT:
-            return [*kept[: most - len(odd)], *odd]
-        spacing *= 1.25
+            series.setdefault(point.series.name, []).append(point)
+    places = [[frame.place(p.intensity, p.rate) for p in own] for own in series.values()]
+    chosen = thinned_together(places, _SPACING, most - len(odd))
+    kept = [own[i] for own, indices in zip(series.values(), chosen, strict=True) for i in indices]
+    return [*kept[: most - len(odd)], *odd]
 
 
 def draw_roofline(ceilings: Sequence[Ceiling], slopes: Sequence[Slope], points: Sequence[Point], unit: str) -> Drawing:
-    """Ceilings with their names, points (already thinned by `kept_points`) and a legend of the kernels."""
-    entries = list(dict.fromkeys(p.entry for p in sorted(points, key=lambda p: (p.entry.number, p.entry.name))))
-    foot = legend_height(entries)
+    """Ceilings with their names, points (already thinned by `kept_points`) and a key of the kernels."""
+    series = list(dict.fromkeys(p.series for p in sorted(points, key=lambda p: (p.series.number, p.series.name))))
+    entries = [each.entry(dashed=False) for each in series]
+    foot = key_height(entries, left=_KEY_LEFT, right=_KEY_RIGHT)
     drawn = drawing(_TOP + _PLOT + _BOTTOM + foot + 6)
     frame = _frame(ceilings, slopes, points)
     axes = axes_in(drawn, left=_LEFT, right=NARROW - _LEFT - frame.width, top=_TOP, bottom=_BOTTOM + foot + 6, xscale="log", yscale="log")
@@ -109,8 +110,8 @@ def draw_roofline(ceilings: Sequence[Ceiling], slopes: Sequence[Slope], points: 
     _ticks(axes)
     _ceilings(axes, ceilings, slopes, frame, unit)
     _slopes(axes, slopes, _top_rate(ceilings), frame)
-    _points(drawn, axes, entries, points)
-    draw_legend(drawn, entries)
+    _points(drawn, axes, series, points)
+    draw_key_below(drawn, entries, left=_KEY_LEFT, right=_KEY_RIGHT)
     return drawn
 
 
@@ -149,12 +150,7 @@ def _ticks(axes: Axes) -> None:
 
 
 def _tick(scale: float, value: float, _place: int) -> str:
-    return tick_words(value * scale)
-
-
-def tick_words(value: float) -> str:
-    """A power of ten on an axis: `0.1`, `1`, `1000`."""
-    return f"{value:.10g}" if 1e-4 <= value < 1e6 else f"{value:.0e}"
+    return power_words(value * scale)
 
 
 def merged(ceilings: Sequence[Ceiling]) -> list[Ceiling]:
@@ -243,19 +239,18 @@ def _near(ordered: Sequence[Slope], frame: _Frame) -> list[list[Slope]]:
     return groups
 
 
-def _points(drawn: Drawing, axes: Axes, entries: Sequence[Entry], points: Sequence[Point]) -> None:
+def _points(drawn: Drawing, axes: Axes, series: Sequence[Series], points: Sequence[Point]) -> None:
     """Each kernel's points; those above their roof as crosses on top of everything."""
-    for index, entry in enumerate(entries):
+    for index, each in enumerate(series):
         for above in (False, True):
-            own = [p for p in points if p.entry == entry and p.above is above]
+            own = [p for p in points if p.series == each and p.above is above]
             if not own:
                 continue
             gid = f"{'above' if above else 'points'}{index}"
-            style: dict[str, Any] = {"color": BAD, "marker": "x", "ms": 7, "mew": 2.0} if above else {}
-            plain_style: dict[str, Any] = {"color": colour_of(entry.number), "marker": marker_of(entry.number), "ms": 4.6, "mew": 0}
-            line = axes.plot([p.intensity for p in own], [p.rate for p in own], ls="", zorder=6 if above else 4, **(style or plain_style))[
-                0
-            ]
+            style: dict[str, Any] = {"color": colour_of(each.number), "marker": marker_of(each.number), "ms": 4.6, "mew": 0, "zorder": 4}
+            if above:
+                style = {"color": BAD, "marker": "x", "ms": 7, "mew": 2.0, "zorder": 6}
+            line = axes.plot([p.intensity for p in own], [p.rate for p in own], ls="", **style)[0]
             line.set_gid(gid)
             drawn.marks[gid] = [p.mark for p in own]
-            drawn.series[gid] = entry.name
+            drawn.series[gid] = each.name

@@ -9,12 +9,13 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from .legend import Entry
-from .roofline import tick_words
-from .theme import DIM, INK, NARROW, SMALL, Drawing, Mark, apart, axes_in, colour_of, dash_of, drawing, marker_of, thinned
+from .keys import Series, power_words
+from .theme import DIM, INK, NARROW, SMALL, Drawing, Mark, apart, axes_in, colour_of, dash_of, drawing, marker_of
+from .thinning import thinned_together
 
 _LEFT, _TOP, _BOTTOM, _PLOT = 46.0, 24.0, 40.0, 250.0
 _LETTER, _LEADER = 6.1, 14.0
+_SPACING = 5.0  # pixels between other shapes of one kernel
 _TICKS = tuple(1 << i for i in range(40))
 _FLAT = 8.0  # kernels whose best is so many times below the top of the axis cannot be read on a linear one
 
@@ -34,7 +35,7 @@ class Step:
 class Line:
     """A kernel: its cubes in order of size, and its other shapes, (size, op/s, mark)."""
 
-    entry: Entry
+    series: Series
     steps: tuple[Step, ...]
     others: tuple[tuple[float, float, Mark], ...] = field(default=())
 
@@ -60,18 +61,15 @@ def kept_others(lines: Sequence[Line], most: int) -> list[Line]:
         return list(lines)
     across = 250.0 / max(math.log(max(sizes) / min(sizes)), 0.5)
     up = _PLOT / max(math.log(max(rates) / min(rates)), 0.5)
-    spacing = 5.0
-    while True:
-        kept = [thinned([(across * math.log(x), up * math.log(y)) for x, y, _ in line.others], spacing) for line in lines]
-        if sum(map(len, kept)) <= most or spacing > _PLOT:
-            return [replace(line, others=tuple(line.others[i] for i in own)) for line, own in zip(lines, kept, strict=True)]
-        spacing *= 1.25
+    places = [[(across * math.log(x), up * math.log(y)) for x, y, _ in line.others] for line in lines]
+    kept = thinned_together(places, _SPACING, most)
+    return [replace(line, others=tuple(line.others[i] for i in own)) for line, own in zip(lines, kept, strict=True)]
 
 
 def draw_sizes(lines: Sequence[Line], roof: Roof | None, unit: str) -> Drawing:
     """A line a kernel with its name at its end; kernels without cubes have points and a name, too."""
     drawn = drawing(_TOP + _PLOT + _BOTTOM)
-    names = [line.entry.name for line in lines] + ([roof.name] if roof else [])
+    names = [line.series.name for line in lines] + ([roof.name] if roof else [])
     margin = min(150.0, max(40.0, _LEADER + 6 + _LETTER * max(map(len, names), default=4)))
     axes = axes_in(drawn, left=_LEFT, right=margin, top=_TOP, bottom=_BOTTOM, xscale="log")
     width = NARROW - _LEFT - margin
@@ -85,7 +83,7 @@ def draw_sizes(lines: Sequence[Line], roof: Roof | None, unit: str) -> Drawing:
     for line in lines:
         _line(drawn, axes, line)
         last = (line.steps[-1].size, line.steps[-1].rate) if line.steps else line.others[-1][:2]
-        ends.append((*last, line.entry.name, line.entry.number))
+        ends.append((*last, line.series.name, line.series.number))
     _names(drawn, axes, ends, width)
     return drawn
 
@@ -104,7 +102,7 @@ def _limits(axes: Axes, lines: Sequence[Line], roof: Roof | None) -> None:
         axes.tick_params(axis="y", which="minor", length=0)
     else:
         axes.set_ylim(0, top * 1.06)
-    axes.yaxis.set_major_formatter(lambda value, _pos: tick_words(value * 1e-9) if value else "0")
+    axes.yaxis.set_major_formatter(lambda value, _pos: power_words(value * 1e-9) if value else "0")
     ticks = [t for t in _TICKS if axes.get_xlim()[0] <= t <= axes.get_xlim()[1]]
     ticks = ticks[:: -(-len(ticks) // 8)] if ticks else []
     axes.set_xticks(ticks, [str(t) for t in ticks])
@@ -112,8 +110,8 @@ def _limits(axes: Axes, lines: Sequence[Line], roof: Roof | None) -> None:
 
 
 def _line(drawn: Drawing, axes: Axes, line: Line) -> None:
-    number = line.entry.number
-    colour, name = colour_of(number), line.entry.name
+    number = line.series.number
+    colour, name = colour_of(number), line.series.name
     low, high = axes.get_ylim()
     if line.steps:
         sizes = [s.size for s in line.steps]

@@ -8,7 +8,7 @@ Source: M. Okabe and K. Ito, Color Universal Design, https://jfly.uni-koeln.de/c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -142,18 +142,6 @@ def step_of(share: float) -> str:
 def ink_on(colour: str) -> str:
     """What can be read on a step of a heatmap: our ink or our paper."""
     return PAPER if colour in STEPS[5:] else INK
-
-
-def thinned(places: Iterable[tuple[float, float]], spacing: float) -> list[int]:
-    """Which of these places (in pixels) to draw, so that no two share a square of `spacing`; the first of a square stays."""
-    taken: set[tuple[int, int]] = set()
-    kept = []
-    for index, (x, y) in enumerate(places):
-        square = (int(x // spacing), int(y // spacing))
-        if square not in taken:
-            taken.add(square)
-            kept.append(index)
-    return kept
 
 
 def apart(places: Sequence[float], distance: float, low: float, high: float) -> list[float]:

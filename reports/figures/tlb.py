@@ -12,8 +12,9 @@ from ...configs.machine import TlbLevel
 from ..numbers import figure as three
 from ..numbers import value_of
 from ..page.blocks import plain
-from .keys import Entry, draw_key, key_height
-from .theme import DIM, INK, NARROW, SMALL, UNIT, Drawing, Mark, apart, axes_in, colour_of, dash_of, drawing, marker_of
+from .keys import Series, draw_key, key_height, tick_words
+from .theme import DIM, INK, NARROW, SMALL, UNIT, Drawing, Mark, apart, axes_in, drawing
+from .thinning import spread
 
 _PLOT, _LEFT, _RIGHT, _BOTTOM = 210.0, 46.0, 16.0, 40.0
 MOST_POINTS = 90  # of a line
@@ -65,18 +66,10 @@ def _quartiles(values: Sequence[float]) -> tuple[float, float, float]:
     return low, middle, high
 
 
-def thin(added: Sequence[Added]) -> list[Added]:
-    """At most as many points as a line can show."""
-    return list(added[:: max(1, math.ceil(len(added) / MOST_POINTS))])
-
-
 def draw_tlb(added: dict[str, list[Added]], levels: Sequence[TlbLevel]) -> Drawing:
     """A line for each kind of pages with the middle half of its rounds as a band; the levels' reach as lines with their intervals."""
     chosen = list(added.items())[:3]
-    entries = [
-        Entry(f"{plain(kind, 12)} pages", f"{plain(kind, 12)} pages", colour_of(i), marker_of(i), dash_of(i))
-        for i, (kind, _) in enumerate(chosen)
-    ]
+    entries = [Series(f"{plain(kind, 12)} pages", i).entry() for i, (kind, _) in enumerate(chosen)]
     key = key_height(entries, left=_LEFT, right=_RIGHT)
     drawn = drawing(key + 34 + _PLOT + _BOTTOM)
     axes = axes_in(
@@ -84,7 +77,7 @@ def draw_tlb(added: dict[str, list[Added]], levels: Sequence[TlbLevel]) -> Drawi
     )
     least, most = math.inf, -math.inf
     for number, (entry, (_, everything)) in enumerate(zip(entries, chosen, strict=True)):
-        points = thin(everything)
+        points = spread(everything, MOST_POINTS)
         xs, gid = [p.pages for p in points], f"pages{number}"
         band = axes.fill_between(xs, [p.low_ns for p in points], [p.high_ns for p in points], color=entry.colour, alpha=0.18, lw=0)
         line = axes.plot(xs, [p.ns for p in points], color=entry.colour, ls=entry.dash, marker=entry.marker, ms=3, mew=0, lw=1.3)[0]
@@ -102,7 +95,7 @@ def draw_tlb(added: dict[str, list[Added]], levels: Sequence[TlbLevel]) -> Drawi
     powers = [2**p for p in range(0, 41, 2) if low <= 2**p <= high]
     axes.set_xticks(powers[:: max(1, math.ceil(len(powers) / 8))], [f"{p:,}" for p in powers[:: max(1, math.ceil(len(powers) / 8))]])
     axes.set_xticks([], minor=True)
-    axes.yaxis.set_major_formatter(lambda value, _position: three(int(value)) if value == int(value) else three(value))
+    axes.yaxis.set_major_formatter(tick_words)
     _levels(drawn, levels, low, high, key)
     draw_key(drawn, entries, left=_LEFT, right=_RIGHT)
     return drawn

@@ -16,8 +16,9 @@ from mmbench.configs.comparedoc import Outcome, Ratio, Why
 from mmbench.configs.errors import UsageError
 from mmbench.configs.sweepdoc import SweepRow
 from mmbench.reports.compare_rule import USUAL, judged, parse_rule
-from mmbench.reports.compare_words import apart_groups, count_words, mean_words, span_words, spread
+from mmbench.reports.compare_words import apart_groups, count_words, mean_words, span_words
 from mmbench.reports.comparison import Side, compare, geometric_mean, matched, pairs_of_kernels, ratio_of
+from mmbench.reports.figures.thinning import spread
 from scipy import stats  # type: ignore[import-untyped]
 
 

@@ -8,9 +8,10 @@ from functools import partial
 
 from ....configs.comparedoc import Apart, Mean, Outcome, Pair, Ratio
 from ....configs.sweepdoc import SweepRow
-from ...compare_words import apart_groups, count_words, mean_words, outcome_words, span_words, spread, times
+from ...compare_words import apart_groups, count_words, mean_words, outcome_words, span_words, times
 from ...comparison import Side, compare, counted, geometric_mean, matched, ratio_of
 from ...figures.forest import ForestRow, Strip, draw_forest, draw_strips
+from ...figures.thinning import spread
 from ...numbers import figure as three
 from ...sweep_words import case_words
 from ..blocks import Block, Cell, Column, Figure, Heading, Points, Prose, Table, Value, numbers, plain

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ....configs.cases import Status
 from ....configs.dtypes import MIXES
 from ....configs.sweepdoc import SweepRow
-from ...figures.fragments import Standing, draw_fragments, grid_of
-from ...figures.heatmap import is_wide, percent_words
+from ...figures.fragments import Standing, grid_of
+from ...figures.heatmap import draw_heatmap, is_wide, percent_words
 from ...sweep_rows import FAILED, NEAR
 from ..blocks import Block, Cell, Column, Figure, Heading, Prose, Table, Value, numbers, plain
 from ..evidence import Evidence, Subject
@@ -215,7 +215,7 @@ def _figure(view: View, end: str) -> Figure:
         f"fragments{end}",
         f"Who serves what, and how fast: {view.subject.label}",
         sentence(view),
-        lambda: draw_fragments(grid),
+        lambda: draw_heatmap(grid),
         table,
         how=_HOW + CLASS_WORDS,
         note=" ".join(filter(None, notes)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ....configs.machine import Machine
 from ....configs.units import size_words
@@ -11,7 +11,9 @@ from ...cells import plural
 from ...figures.bandwidth import MOST_KERNELS, MOST_LEVELS, draw_bandwidth, fastest, sane_rate, streams, thread_counts
 from ...figures.latency import MOST_CURVES, MOST_MACHINES, curve_names, draw_latency, draw_overlay, shown
 from ...figures.loaded import MOST_LINES, Line, draw_loaded, lines_of
-from ...figures.tlb import Added, added_times, draw_tlb
+from ...figures.loaded import MOST_POINTS as MOST_LOADS
+from ...figures.thinning import spread
+from ...figures.tlb import MOST_POINTS, Added, added_times, draw_tlb
 from ...numbers import figure as three
 from ...numbers import value_of
 from ...sparkline import LatencyCurve, latency_curves
@@ -21,8 +23,8 @@ from ..registry import section
 from ..values import NONE, disagreements, judged, kind_title, kind_word, kinds_of, number, size, size_claims
 
 _DETAILED = 3  # machines with figures of their own: a page is read, not searched
-_MOST_ROWS, _IN_TABLE = 300, 30
-_IN_DATA = "The raw data has the rest."
+_MOST_ROWS = 300  # of a table
+_IN_TABLE = 30  # levels, or points of one machine's curve, in a table
 
 _HOW_LATENCY = (
     "Flat parts are levels of the hierarchy. A vertical line is the size that one thread can use, its shade the interval; triangles are "
@@ -70,6 +72,12 @@ def _figures_first(blocks: list[Block]) -> list[Block]:
 def _ending(index: int, count: int) -> str:
     """What a figure's name ends in where several machines have such a figure."""
     return f"-{index}" if count > 1 else ""
+
+
+def _table(caption: str, columns: tuple[Column, ...], rows: Sequence[tuple[Cell, ...]], what: str, more: str = "") -> Table:
+    """A table of as many rows as a page has room for; its note says how many `what` there are, and `more`."""
+    note = f"The first {_MOST_ROWS} of {len(rows):,} {what}. The raw data has the rest." if len(rows) > _MOST_ROWS else ""
+    return Table(caption, columns, tuple(rows[:_MOST_ROWS]), " ".join(filter(None, (note, more))))
 
 
 def _titled(title: str, blocks: list[Block]) -> list[Block]:
@@ -129,9 +137,9 @@ def _thinned(curves: Sequence[LatencyCurve]) -> str:
 
 def _curve_table(curves: Sequence[LatencyCurve]) -> Table:
     points = [(size, name, s) for name, c in zip(curve_names(curves), curves, strict=True) for size, s in c.latency_s]
-    rows = tuple((Value(size_words(z), sort=float(z)), name, Value(three(s * 1e9), sort=s * 1e9)) for z, name, s in points[:_MOST_ROWS])
-    note = f"The first {_MOST_ROWS} of {len(points):,} points. {_IN_DATA}" if len(points) > _MOST_ROWS else ""
-    return Table("Latency by working set", (Column("Working set"), Column("Curve"), *numbers(("Latency", "ns"))), rows, note)
+    rows = tuple((Value(size_words(z), sort=float(z)), name, Value(three(s * 1e9), sort=s * 1e9)) for z, name, s in points)
+    columns = (Column("Working set"), Column("Curve"), *numbers(("Latency", "ns")))
+    return _table("Latency by working set", columns, rows, "points")
 
 
 def _overlay(machines: Sequence[tuple[Subject, Machine]]) -> list[Block]:
@@ -143,12 +151,10 @@ def _overlay(machines: Sequence[tuple[Subject, Machine]]) -> list[Block]:
     rows: list[tuple[Cell, ...]] = [
         (label, Value(size_words(z), sort=float(z)), Value(three(ns), sort=ns))
         for label, curve in chosen
-        for z, ns in shown(curve)[0][:: max(1, len(shown(curve)[0]) // 30)]
+        for z, ns in spread(shown(curve)[0], _IN_TABLE)
     ]
-    table = Table(
-        "Latency by machine and working set",
-        (Column("Machine"), Column("Working set"), *numbers(("Latency", "ns"))),
-        tuple(rows[:_MOST_ROWS]),
+    table = _table(
+        "Latency by machine and working set", (Column("Machine"), Column("Working set"), *numbers(("Latency", "ns"))), rows, "points"
     )
     ends = "; ".join(f"{label} {three(points[0][1])} to {three(points[-1][1])} ns" for label, c in chosen if (points := shown(c)[0]))
     return [
@@ -184,12 +190,11 @@ def _levels(machines: Sequence[tuple[Subject, Machine]]) -> list[Block]:
         *numbers(("Latency", "ns"), ("Latency", "cycles"), ("Line", "B"), "Ways"),
         Column("Sharing"),
     )
-    note = f"The first {_MOST_ROWS} of {len(rows)} levels. {_IN_DATA}" if len(rows) > _MOST_ROWS else ""
     odd = [
         (f"{plain(c.name, 10)}, {s.label}" if several else plain(c.name, 10), o) for s, m in machines for c in m.caches for o in c.oddities
     ]
     words = " ".join(f"{name}: {plain(text, 200)}." for name, text in odd[:6])
-    return [Table("Levels as measured", columns, tuple(rows[:_MOST_ROWS]), " ".join(filter(None, (note, words))))]
+    return [_table("Levels as measured", columns, rows, "levels", words)]
 
 
 def _bandwidth(subject: Subject, machine: Machine, ending: str) -> list[Block]:
@@ -230,7 +235,7 @@ def _bandwidth(subject: Subject, machine: Machine, ending: str) -> list[Block]:
                 "Bytes a second that streams move at each level, on a logarithmic axis, as asked for by the program."
                 + (f" Reading with {plural(counts[0], 'thread')}, in GB/s: {said}." if said else ""),
                 functools.partial(draw_bandwidth, mine),
-                Table("Bandwidth by level and stream, fastest width", columns, rows[:_MOST_ROWS]),
+                _table("Bandwidth by level and stream, fastest width", columns, rows, "rows"),
                 how=_HOW_BANDWIDTH,
                 note=f"{MOST_LEVELS} of {len(levels)} levels drawn." if len(levels) > MOST_LEVELS else "",
             )
@@ -259,8 +264,9 @@ def _tlb_figure(subject: Subject, machine: Machine, ending: str) -> list[Block]:
                 kind_title("Added by translation", machine, kind, subject.label),
                 f"Nanoseconds added to a load by address translation, against the number of pages that are touched: {most}.",
                 functools.partial(draw_tlb, added, levels),
-                Table("Time added by translation", columns, rows[:_MOST_ROWS]),
+                _table("Time added by translation", columns, rows, "points"),
                 how=_HOW_TLB,
+                note=_at_most(MOST_POINTS, added.values()),
             )
         )
     return found
@@ -286,8 +292,7 @@ def _tlb_table(machines: Sequence[tuple[Subject, Machine]]) -> list[Block]:
     machine_column = (Column("Machine"),) if several else ()
     cells = numbers("Entries", ("A miss adds", "ns"), ("A miss adds", "cycles"))
     columns = (Column("Level"), *machine_column, Column("Page"), Column("Asked for"), *cells, Column("Against claims"))
-    note = f"The first {_MOST_ROWS} of {len(rows)} levels. {_IN_DATA}" if len(rows) > _MOST_ROWS else ""
-    return [Table("Levels of translation", columns, tuple(rows[:_MOST_ROWS]), note), *disagreements(judgements)]
+    return [_table("Levels of translation", columns, rows, "levels"), *disagreements(judgements)]
 
 
 def _loaded(machines: Sequence[tuple[Subject, Machine]]) -> list[Block]:
@@ -318,11 +323,24 @@ def _loaded(machines: Sequence[tuple[Subject, Machine]]) -> list[Block]:
             title,
             f"Latency of a load in memory while other threads draw bandwidth. {said}.",
             functools.partial(draw_loaded, lines[:MOST_LINES]),
-            Table("Latency by load", columns, tuple(rows[:_MOST_ROWS])),
+            _table("Latency by load", columns, rows, "loads"),
             how=_HOW_LOADED,
-            note=f"{MOST_LINES} of {len(lines)} lines drawn." if len(lines) > MOST_LINES else "",
+            note=" ".join(
+                filter(
+                    None,
+                    (
+                        f"{MOST_LINES} of {len(lines)} lines drawn." if len(lines) > MOST_LINES else "",
+                        _at_most(MOST_LOADS, [line.rows for line in lines[:MOST_LINES]]),
+                    ),
+                )
+            ),
         )
     ]
+
+
+def _at_most(most: int, lines: Iterable[Sequence[object]]) -> str:
+    """The note of a figure whose lines have more points than it draws."""
+    return f"At most {most} points of a line drawn, spread evenly." if any(len(points) > most for points in lines) else ""
 
 
 def _from_to(line: Line) -> str:
@@ -337,10 +355,7 @@ def _nodes(machines: Sequence[tuple[Subject, Machine]]) -> list[Block]:
     for subject, machine in machines:
         if len({n.memory_node for n in machine.nodes}) < 2:
             continue
-        rows = tuple(
-            (three(n.cpu_node), three(n.memory_node), number(n.latency, 1e9), number(n.rate, 1e-9)) for n in machine.nodes[:_MOST_ROWS]
-        )
+        rows = tuple((three(n.cpu_node), three(n.memory_node), number(n.latency, 1e9), number(n.rate, 1e-9)) for n in machine.nodes)
         columns = (Column("CPUs of node"), Column("Memory of node"), *numbers(("Latency", "ns"), ("Reading", "GB/s")))
-        note = f"The first {_MOST_ROWS} of {len(machine.nodes)} pairs. {_IN_DATA}" if len(machine.nodes) > _MOST_ROWS else ""
-        tables.append(Table(f"Between nodes, {subject.label}", columns, rows, note))
+        tables.append(_table(f"Between nodes, {subject.label}", columns, rows, "pairs"))
     return tables[:12]

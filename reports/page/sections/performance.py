@@ -9,7 +9,7 @@ from ....configs.dtypes import MIXES
 from ....configs.sweepdoc import SweepFused, SweepRow
 from ....configs.units import size_words
 from ....kernels.roofline import Roofs
-from ...figures.legend import Entry
+from ...figures.keys import Series
 from ...figures.sizes import Line, Roof, Step, draw_sizes, kept_others
 from ...figures.theme import Mark
 from ...numbers import figure as three
@@ -95,7 +95,7 @@ def is_plain_cube(case: Case) -> bool:
 def _figure(evidence: Evidence, subject: Subject, group: Group) -> Figure:
     names = names_of(evidence, subject, group.rows)
     lines = [_line(evidence.number(k), name, [r for r in group.rows if r.kernel == k]) for k, name in names.items()]
-    shown = sorted(sorted(lines, key=lambda each: (-len(each.steps), -each.best))[:_KERNELS], key=lambda each: each.entry.number)
+    shown = sorted(sorted(lines, key=lambda each: (-len(each.steps), -each.best))[:_KERNELS], key=lambda each: each.series.number)
     lean = kept_others(shown, _OTHERS)
     roof = _roof(subject, group)
     before, after = (sum(len(each.others) for each in some) for some in (lines, lean))
@@ -126,7 +126,7 @@ def _line(number: int, name: str, rows: list[SweepRow]) -> Line:
             cubes[row.case.m] = Step(float(row.case.m), row.rate, low, high, mark)
         else:
             others.append((size_of(row.case), row.rate, mark))
-    return Line(Entry(name, number), tuple(cubes.values()), tuple(others))
+    return Line(Series(name, number), tuple(cubes.values()), tuple(others))
 
 
 def _words(name: str, row: SweepRow) -> str:

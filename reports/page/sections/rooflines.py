@@ -11,7 +11,7 @@ from ....configs.machine import Roof as MachineRoof
 from ....configs.published import chip_of
 from ....configs.sweepdoc import SweepRow
 from ....kernels.roofline import Compute, Roofs, elsewhere
-from ...figures.legend import Entry
+from ...figures.keys import Series
 from ...figures.roofline import Ceiling, Point, Slope, draw_roofline, kept_points
 from ...figures.theme import Mark
 from ...numbers import figure as three
@@ -109,7 +109,7 @@ def _by_importance(rows: tuple[SweepRow, ...]) -> list[SweepRow]:
 
 def _point(evidence: Evidence, names: dict[str, str], row: SweepRow) -> Point:
     name = names[row.kernel]
-    return Point(Entry(name, evidence.number(row.kernel)), row.intensity, row.rate, Mark(_words(name, row), row.case_id), is_above(row))
+    return Point(Series(name, evidence.number(row.kernel)), row.intensity, row.rate, Mark(_words(name, row), row.case_id), is_above(row))
 
 
 def _words(name: str, row: SweepRow) -> str:

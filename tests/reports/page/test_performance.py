@@ -12,7 +12,7 @@ from mmbench.configs.cases import Case, Status
 from mmbench.configs.machine import Machine
 from mmbench.configs.sweepdoc import SweepFused
 from mmbench.reports.figures.heatmap import Grid, Tile, draw_heatmap, is_wide, percent_words
-from mmbench.reports.figures.legend import Entry
+from mmbench.reports.figures.keys import Series
 from mmbench.reports.figures.sizes import Line, Step, draw_sizes, kept_others
 from mmbench.reports.figures.theme import ABSENT, PAPER, STEPS, Mark, styled
 from mmbench.reports.page.blocks import Value
@@ -51,7 +51,7 @@ def test_lines_are_named_at_their_ends_and_the_roof_too() -> None:
 
 
 def test_names_at_ends_of_lines_do_not_overlap() -> None:
-    lines = [Line(Entry(f"k{i}", i), tuple(Step(n, 1e9 * (1 + i / 1000), 1e9, 1e9, Mark("x")) for n in (8.0, 16.0))) for i in range(9)]
+    lines = [Line(Series(f"k{i}", i), tuple(Step(n, 1e9 * (1 + i / 1000), 1e9, 1e9, Mark("x")) for n in (8.0, 16.0))) for i in range(9)]
     axes = styled(lambda: draw_sizes(lines, None, "GFLOP/s")).figure.axes[0]
     heights = sorted(text.get_position()[1] * 250 for text in axes.texts if text.get_text().startswith("k"))
     assert len(heights) == 9
@@ -106,7 +106,7 @@ def test_other_shapes_are_thinned_with_a_note() -> None:
 def test_thinning_keeps_lines() -> None:
     steps = tuple(Step(float(n), 1e9, 1e9, 1e9, Mark("x")) for n in range(1, 40))
     others = tuple((float(n), 1e9 + n, Mark("y")) for n in range(1, 400))
-    (kept,) = kept_others([Line(Entry("a", 0), steps, others)], 20)
+    (kept,) = kept_others([Line(Series("a", 0), steps, others)], 20)
     assert kept.steps == steps
     assert 1 <= len(kept.others) <= 20
 

@@ -11,7 +11,7 @@ import pytest
 from mmbench.configs.cases import Case
 from mmbench.configs.facts import derived, measured, reported, unknown
 from mmbench.configs.machine import Machine, Roof
-from mmbench.reports.figures.legend import Entry
+from mmbench.reports.figures.keys import Series
 from mmbench.reports.figures.roofline import Ceiling, Point, Slope, draw_roofline, kept_points, merged
 from mmbench.reports.figures.theme import Mark, styled
 from mmbench.reports.page.blocks import Block, Value
@@ -141,7 +141,7 @@ def test_points_that_would_overlap_are_thinned_with_a_note() -> None:
 
 
 def test_no_point_above_its_roof_is_ever_thinned_away() -> None:
-    entry = Entry("mkl", 1)
+    entry = Series("mkl", 1)
     points = [Point(entry, 1.0 + i * 1e-6, 1e9, Mark(str(i)), above=i % 10 == 0) for i in range(500)]
     kept = kept_points([], [], points, 250)
     assert sum(p.above for p in kept) == 50
@@ -154,7 +154,7 @@ def test_ceilings_of_nearly_one_rate_share_a_line_and_say_so() -> None:
 
 
 def test_series_are_switched_by_the_legend() -> None:
-    entry, other = Entry("mkl", 1), Entry("vectorized", 0)
+    entry, other = Series("mkl", 1), Series("vectorized", 0)
     points = [Point(entry, 1.0, 1e9, Mark("x")), Point(other, 2.0, 2e9, Mark("y"), above=True)]
     drawn = styled(lambda: draw_roofline([Ceiling("avx", 1e11, True)], [Slope("L1d", 1e11)], points, "GFLOP/s"))
     assert set(drawn.series.values()) == {"mkl", "vectorized"} == set(drawn.legend.values())
@@ -162,7 +162,7 @@ def test_series_are_switched_by_the_legend() -> None:
 
 def test_labels_of_ceilings_do_not_overlap() -> None:
     ceilings = [Ceiling(f"unit{i}", 1e9 * 1.07**i) for i in range(12)]
-    drawn = styled(lambda: draw_roofline(ceilings, [], [Point(Entry("mkl", 1), 1.0, 1e9, Mark("x"))], "GFLOP/s"))
+    drawn = styled(lambda: draw_roofline(ceilings, [], [Point(Series("mkl", 1), 1.0, 1e9, Mark("x"))], "GFLOP/s"))
     axes = drawn.figure.axes[0]
     heights = sorted(text.get_position()[1] * 262 for text in axes.texts if text.get_text().startswith("unit"))
     assert min(b - a for a, b in pairwise(heights)) > 10
