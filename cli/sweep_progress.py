@@ -10,7 +10,10 @@ import sys
 from ..configs.cases import Measurement, Status
 from ..configs.plan import Cell, Opened, SweepPlan
 from ..configs.units import duration_words, pretty
+from ..kernels.measure.stats import half_width_share
+from ..reports.numbers import percent
 from ..reports.sweep_rows import each_s, interval, short_names
+from ..reports.text import to_ascii
 from . import console
 
 _BAR = 20
@@ -22,7 +25,8 @@ class SweepProgress:
     def __init__(self, *, quiet: bool = False, ascii_only: bool = False) -> None:
         self._terminal = sys.stderr.isatty() and not quiet
         self._quiet = quiet
-        self._glyphs = ("#", ".", "|", "+-") if ascii_only else ("━", "─", "·", "±")
+        self._ascii = ascii_only
+        self._glyphs = ("#", ".", "|") if ascii_only else ("━", "─", "·")
         self._names: dict[str, str] = {}
         self._cell: Cell | None = None
         self._place = (0, 1)
@@ -55,7 +59,7 @@ class SweepProgress:
 
     def noise(self, share: float) -> None:
         """How well the cell's worst kernel is known so far."""
-        self._noise = f"{self._glyphs[3]}{100 * share:.1f} %" if share < 10 else ""
+        self._noise = self._percent(share) if share < 10 else ""
         self._draw()
 
     def row(self, row: Measurement) -> None:
@@ -98,16 +102,19 @@ class SweepProgress:
         if not timed:
             return ", ".join(dict.fromkeys(row.status.value for row in self._rows))
         (middle, _, _), row = min(timed, key=lambda pair: pair[0][0])
-        worst = max((high - low) / 2 / centre for (centre, low, high), _ in timed)
+        worst = max(half_width_share(*found) for found, _ in timed)
         rate = pretty(row.case.operations / middle, "OP/s" if row.case.mix.integer else "FLOP/s")
         name = self._names.get(row.variant.kernel, row.variant.kernel)
-        return f"{name} {pretty(middle, 's')}, {rate}, all within {self._glyphs[3]}{100 * worst:.1f} %"
+        return f"{name} {pretty(middle, 's')}, {rate}, all within {self._percent(worst)}"
+
+    def _percent(self, share: float) -> str:
+        return to_ascii(percent(share)) if self._ascii else percent(share)
 
     def _draw(self) -> None:
         if not self._terminal or self._cell is None:
             return
         place, total = self._place
-        full, empty, dot, _ = self._glyphs
+        full, empty, dot = self._glyphs
         done = round(_BAR * (place - 1) / total)
         parts = [f"{place}/{total}", f"{duration_words(self._left_s)} left", self._noise, self._cell.case.name]
         self._write(f"{full * done}{empty * (_BAR - done)} " + f" {dot} ".join(part for part in parts if part))

@@ -60,7 +60,7 @@ class Skip:
 class SweepPlan:
     """What a sweep will do, in order: `cells` are shuffled by the seed already.
 
-    `precision` is the half-width of the interval, over the time, at which a kernel has been sampled enough. `time_budget_s` of 0 means
+    `precision` is what may stand behind ± (`stats.half_width_share`) of a kernel that has been sampled enough. `time_budget_s` of 0 means
     none. `check` is quick or full. `estimate_s` is a guess made beforehand.
     """
 

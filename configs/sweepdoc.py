@@ -22,7 +22,7 @@ class SweepRow:
 
     `time_s` is that of one call, with an interval of about 95 %; `samples` of them count, `dropped` were left out. `disturbed` says what
     disturbed samples (words of `mmbench explain contamination`) and how many, a sample under each of its words; `unclean` of those count
-    all the same, because the row has no others. `rate` is operations a second, `traffic` the least bytes that must move a second,
+    all the same, because the row has too few others. `rate` is operations a second, `traffic` the least bytes that must move a second,
     `intensity` operations a byte. `roof_share` is the rate over the machine's own roof at that intensity, `roof_bound` what bounds it
     (compute, or a level). `ratio` is the time over that of the cell's fastest kernel. `timed_by` is machine, or python for a framework.
     """

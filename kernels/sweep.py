@@ -12,6 +12,7 @@ written is never measured again by a resumed sweep.
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -25,8 +26,9 @@ from ..configs.codec import decode, encode
 from ..configs.machine import Machine
 from ..configs.plan import Cell, Entrant, Opened, SweepEnd, SweepPlan
 from ..configs.store import RunWriter
+from .causes import likely_cause_of_death
 from .host import Host
-from .measure.stats import interval_over_time
+from .measure.stats import LEAST_CLEAN, counting, half_width_share, interval_over_time
 from .measure.worker import Worker, WorkerError
 from .roofline import Roofs, elsewhere
 
@@ -36,7 +38,6 @@ TURN_S = 0.012
 _LEAST_ROUNDS = 3
 _LEAST_KERNEL_S = 0.33  # each kernel is looked at for so long at least: noise of a shared machine comes and goes over tenths of a second
 _MOST_ROUNDS = 60
-_LEAST_SAMPLES = 6
 _CELL_S = 4.0  # without a budget: what a cell of short calls may take, beyond its least rounds
 _OPEN_S = 120.0  # a framework takes its time to be imported
 CASE_TIMEOUT_S = 60.0
@@ -58,7 +59,7 @@ class Watch(Protocol):
         """A cell begins; `left_s` is the time left by what was seen so far."""
 
     def noise(self, share: float) -> None:
-        """Half-width of the interval over the time, of the cell's worst kernel so far."""
+        """What stands behind ± (`stats.half_width_share`), of the cell's worst kernel so far."""
 
     def row(self, row: Measurement) -> None:
         """A row was written."""
@@ -82,18 +83,14 @@ class _Entry:
 
     @property
     def each_s(self) -> list[float]:
-        """Seconds a call, of the undisturbed samples (of all, where those are too few)."""
-        pairs = [(t / n, d) for t, n, d in zip(self.samples["time_s"], self.samples["calls"], self.samples["dirty"], strict=True) if t > 0]
-        clean = [s for s, d in pairs if not d]
-        return clean if len(clean) >= _LEAST_SAMPLES else [s for s, _ in pairs]
+        """Seconds a call, of the samples that count."""
+        times, calls = self.samples["time_s"], self.samples["calls"]
+        return [times[i] / calls[i] for i in counting(times, self.samples["dirty"])]
 
     def spread(self) -> float:
-        """Half-width of the interval over the median; infinite below the least number of samples."""
+        """What stands behind ±, the same as on every screen; infinite below the least number of samples."""
         each = self.each_s
-        if len(each) < _LEAST_SAMPLES:
-            return float("inf")
-        middle, low, high = interval_over_time(each)
-        return (high - low) / 2 / middle if middle > 0 else float("inf")
+        return half_width_share(*interval_over_time(each)) if len(each) >= LEAST_CLEAN else math.inf
 
 
 @dataclass(slots=True)
@@ -208,7 +205,8 @@ def _run_cells(sweep: _Sweep, done: frozenset[tuple[str, str]]) -> tuple[bool, s
     for number, (index, cell, names) in enumerate(todo):
         left_s = sweep.left_s()
         if left_s <= 0:
-            return False, f"the time budget ended before {len(todo) - number} of {len(todo)} cells"
+            left = f"{len(todo) - number} of {len(todo)} cells" if len(todo) > 1 else "the one cell"
+            return False, f"the time budget ended before {left}"
         share_s = left_s / (len(todo) - number) if sweep.plan.time_budget_s else float("inf")
         sweep.watch.cell(index, len(sweep.plan.cells), cell, _time_left_s(sweep, number, len(todo)))
         _run_cell(sweep, cell, [sweep.entries[n] for n in names], order, share_s)
@@ -313,8 +311,9 @@ def _failed(sweep: _Sweep, cell: Cell, entry: _Entry, error: WorkerError) -> Non
     """A worker that died or hung: its row, and a fresh start for the next cell."""
     entry.crashes += 1
     entry.worker.stop()
-    step, entry.step = f"{entry.step}: " if entry.step else "", ""
-    _write(sweep, cell, entry, Status.TIMEOUT if error.hung else Status.CRASHED, reason=f"{step}{error.message}")
+    step, entry.step = entry.step, ""
+    words = "; ".join(filter(None, (error.message, "" if error.hung else likely_cause_of_death(step, error.message))))
+    _write(sweep, cell, entry, Status.TIMEOUT if error.hung else Status.CRASHED, reason=f"{step}: {words}" if step else words)
     entry.answer = {}
 
 
@@ -383,7 +382,8 @@ def _judged(sweep: _Sweep, case: Case, entry: _Entry, problem: str) -> tuple[Sta
             return Status.WRONG, too_fast
     spread = entry.spread()
     if spread > sweep.plan.precision:
-        return Status.NOISY, f"known to ±{100 * spread:.1f} %, asked for ±{100 * sweep.plan.precision:.3g} %"
+        known = f"±{math.ceil(1000 * spread - 1e-9) / 10:.1f} %" if math.isfinite(spread) else f"no ±: {len(each)} samples are too few"
+        return Status.NOISY, f"known to {known}, asked for ±{100 * sweep.plan.precision:.3g} %"
     return Status.OK, ""
 
 

@@ -16,7 +16,17 @@ from ..configs.cases import Status
 from ..configs.plan import SweepPlan
 from ..configs.sweepdoc import SweepDocument, SweepRow
 from .sweep_rows import FAILED
-from .sweep_words import disturbed_words, failure_words, precision_words, rate_unit, rate_words, share_words, time_words
+from .sweep_words import (
+    disturbed_words,
+    failure_words,
+    is_helped,
+    mark_words,
+    precision_words,
+    rate_unit,
+    rate_words,
+    share_words,
+    time_words,
+)
 from .text import clean
 
 # What XML 1.0 allows (section 2.2); everything else would make the whole file unreadable.
@@ -108,6 +118,6 @@ def _details(row: SweepRow, words: str) -> str:
 
 def _figures(row: SweepRow) -> str:
     share = share_words(row.roof_share)
-    parts = [f"{time_words(row)} {precision_words(row)}", f"{rate_words(row)} {rate_unit(row.case)}"]
+    parts = [f"{time_words(row)} {precision_words(row)} {mark_words(row)}".rstrip(), f"{rate_words(row)} {rate_unit(row.case)}"]
     parts += [f"{share} of the roof ({row.roof_name})"] if share else []
-    return "; ".join([*parts, *([f"noisy: {row.reason}"] if row.status is Status.NOISY else [])])
+    return "; ".join([*parts, *([f"noisy: {row.reason}"] if row.status is Status.NOISY else []), *filter(is_helped, row.warnings)])

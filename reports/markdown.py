@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from ..configs.plan import is_given
 from ..configs.sweepdoc import SweepDocument
+from .cells import plural
+from .sweep_notes import could_be_here, skip_digest
 from .sweep_rows import CellRows, cells_of
 from .sweep_words import (
     absent_words,
@@ -21,7 +24,10 @@ from .sweep_words import (
     failures,
     fragmentation,
     fused_words,
+    is_helped,
     kernel_words,
+    mark_words,
+    marked,
     next_best,
     precision_words,
     proof_words,
@@ -29,7 +35,6 @@ from .sweep_words import (
     rate_words,
     share_words,
     short,
-    skip_words,
     time_words,
     unfinished_words,
     warnings,
@@ -53,16 +58,16 @@ def sweep_markdown(document: SweepDocument) -> str:
         [f"**Fragmentation**: {escaped(fragmentation(document), 2000)}"],
         [escaped(fused_words(document), 2000)] if fused_words(document) else [],
         _listed("Kernels", _kernels(document)),
-        _listed("Absent", (f"{escaped(m.title or m.library)}: {escaped(absent_words(m))}" for m in document.absent)),
+        _listed("Absent", (f"{escaped(m.title or m.library)}: {escaped(absent_words(m))}" for m in could_be_here(document.absent))),
         _listed("To know", _notes(document)),
-        _listed("Not asked or declined", (f"{escaped(who)}: {escaped(why)}" for who, why in skip_words(document))),
+        _listed("Not asked or declined", (f"{escaped(who)}: {escaped(why)}" for who, why in skip_digest(document))),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
 def _facts(document: SweepDocument) -> str:
     words = [f"machine {document.machine_id}", document.started_at, f"preset {document.preset}" if document.preset else ""]
-    return escaped(", ".join(filter(None, [*words, f"{document.cells} cells", f"seed {document.seed}", end_words(document)])))
+    return escaped(", ".join(filter(None, [*words, plural(document.cells, "cell"), f"seed {document.seed}", end_words(document)])))
 
 
 def table(head: Sequence[str], align: str, rows: Iterable[Sequence[str]]) -> list[str]:
@@ -92,7 +97,7 @@ def _best_row(cell: CellRows, names: dict[str, str]) -> tuple[str, ...]:
         *first,
         escaped(names.get(best.kernel, best.kernel)),
         time_words(best),
-        precision_words(best).removeprefix("±"),
+        escaped(f"{precision_words(best).removeprefix('±')} {mark_words(best)}".rstrip()),
         rate,
         share,
         escaped(bits_words(best)),
@@ -104,8 +109,9 @@ def _best_row(cell: CellRows, names: dict[str, str]) -> tuple[str, ...]:
 def _kernels(document: SweepDocument) -> Iterable[str]:
     for kernel in compared(document):
         if not kernel.problem:
-            proof = proof_words(document, kernel.kernel)
-            yield f"{escaped(kernel.name)}: {escaped(', '.join(filter(None, (kernel_words(kernel), proof))))}"
+            path = kernel.path if is_given(kernel.kernel) else ""
+            words = filter(None, (kernel_words(kernel), path, proof_words(document, kernel.kernel)))
+            yield f"{escaped(kernel.name)}: {escaped(', '.join(words))}"
 
 
 def _failed(document: SweepDocument) -> Iterable[str]:
@@ -119,8 +125,11 @@ def _failed(document: SweepDocument) -> Iterable[str]:
 def _notes(document: SweepDocument) -> Iterable[str]:
     if unfinished := unfinished_words(document):
         yield escaped(unfinished)
+    for mark, meaning in marked(document):
+        yield escaped(f"{mark} behind a time: {meaning}")
     for subject, sentence in warnings(document):
-        yield escaped(f"{subject}: {sentence}" if subject else sentence)
+        if not is_helped(sentence):
+            yield escaped(f"{subject}: {sentence}" if subject else sentence)
     if disturbed := disturbed_words(document):
         yield escaped(disturbed)
     if document.no_roofs:

@@ -8,14 +8,15 @@ from typing import Any
 
 from ..configs.codec import encode
 from ..configs.plan import SweepPlan
+from ..configs.shape_sets import set_title
 from ..configs.sweeplog import Missing
 from ..configs.units import duration_words
 from .cells import plural
 from .look import NARROWEST, WIDEST, Line, Look, Span, flow, joined, paint
+from .sweep_notes import absent_digest, grouped_skips
 from .sweep_rows import short_names
-from .sweep_screen import set_of
-from .sweep_words import absent_words, case_words
-from .tables import Cell, Column, grid, table
+from .sweep_words import case_words
+from .tables import Cell, Column, fits, grid, table
 
 PLAN_SCHEMA = 1
 _MOST_CELLS = 100
@@ -89,18 +90,25 @@ def _asked(plan: SweepPlan) -> Counter[int]:
 
 
 def _each(plan: SweepPlan, look: Look) -> list[Line]:
+    """A table, or where it has no room `f32 127x127x127 · 9 kernels · cube`."""
     asked = _asked(plan)
     rows = [
         (
             Cell(cell.case.dtype),
-            Cell(look.word(case_words(cell.case), 60)),
+            Cell(look.word(case_words(cell.case), 100)),
             Cell(str(asked[i])),
             Cell(look.prose(cell.origin, 100)),
         )
         for i, cell in enumerate(plan.cells)
     ]
     columns = (Column("type", "left"), Column("cell, in this order", "left"), Column("kernels"), Column("origin", "left", flows=True))
-    return table(grid(columns, rows), look)
+    whole = grid(columns, rows)
+    if fits(whole, look):
+        return table(whole, look)
+    lines: list[Line] = [(Span("cells, in this order", "strong"),)]
+    for i, (dtype, case, _, origin) in enumerate(rows):
+        lines += joined(list(filter(None, (f"{dtype.text} {case.text}", plural(asked[i], "kernel"), origin.text))), look, rest="    ")
+    return lines
 
 
 def _sums(plan: SweepPlan, look: Look) -> list[Line]:
@@ -108,7 +116,7 @@ def _sums(plan: SweepPlan, look: Look) -> list[Line]:
     cells: Counter[tuple[str, str]] = Counter()
     rows: Counter[tuple[str, str]] = Counter()
     for i, cell in enumerate(plan.cells):
-        key = cell.case.dtype, set_of(cell.origin)
+        key = cell.case.dtype, set_title(cell.origin)
         cells[key] += 1
         rows[key] += asked[i]
     body = [(Cell(key[0]), Cell(look.word(key[1])), Cell(str(count)), Cell(str(rows[key]))) for key, count in sorted(cells.items())]
@@ -116,16 +124,12 @@ def _sums(plan: SweepPlan, look: Look) -> list[Line]:
 
 
 def _refused(plan: SweepPlan, absent: Sequence[Missing], look: Look) -> list[Line]:
-    """What cannot run and why, one line a reason."""
+    """What cannot run and why: an entry for each library and kernel, with the number of cells behind each reason."""
     names = short_names(plan.entrants)
-    reasons: dict[str, list[str]] = {}
-    for skip in plan.skips:
-        if skip.cells:
-            count = "all" if len(skip.cells) == len(plan.cells) else str(len(skip.cells))
-            reasons.setdefault(skip.reason, []).append(f"{names.get(skip.kernel, skip.kernel)} in {count}")
-    lines: list[Line] = []
-    for reason, who in reasons.items():
-        lines += flow(look.prose(f"{reason}: {', '.join(who)}"), look, first=f"{look.missing} ", rest="  ")
-    for missing in absent:
-        lines += flow(look.prose(f"{missing.title or missing.library}: {absent_words(missing)}"), look, first=f"{look.missing} ", rest="  ")
-    return lines
+    skips = [
+        (names.get(skip.kernel, skip.kernel), skip.reason, [plan.cells[i].case.dtype for i in skip.cells])
+        for skip in plan.skips
+        if skip.cells
+    ]
+    said = [*grouped_skips(skips, len(plan.cells)), *absent_digest(absent)]
+    return [line for text in said for line in flow(look.prose(text, 3000), look, first=f"{look.missing} ", rest="  ")]

@@ -1,8 +1,8 @@
 """Derive a sweep's figures from its raw samples: time with interval, rates, share of the roof, who is best, who serves how many cells.
 
 The interval is that of `stats.interval_over_time`, without arrays: a run file may hold ten thousand rows of thirty samples, and an array
-for each would take longer than everything else (a test holds the two against each other). Samples that something disturbed are left out
-where others remain, whichever kernel they belong to.
+for each would take longer than everything else (a test holds the two against each other). Which samples count is `stats.counting`, for
+the rows that are shown as for the rule that ends sampling: samples that something disturbed are left out where enough others remain.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from functools import cache
 from ..configs.cases import Case, Measurement, Samples, Status
 from ..configs.dtypes import ELEMENTS, MIXES
 from ..configs.machine import Machine
-from ..configs.plan import Entrant, Opened
+from ..configs.plan import Entrant, Opened, is_given
 from ..configs.sweepdoc import SWEEP_DOCUMENT_SCHEMA, SweepDocument, SweepFused, SweepKernel, SweepRow, SweepSkip
 from ..configs.sweeplog import Sweep
-from ..kernels.measure.stats import INSTRUMENT_SHARE
+from ..kernels.measure.stats import INSTRUMENT_SHARE, LEAST_CLEAN, counting
 from ..kernels.roofline import Roofs, elsewhere
 
 NEAR = 1.05  # within 5 % of the fastest
@@ -129,12 +129,11 @@ def interval(each: Sequence[float]) -> tuple[float, float, float]:
 
 
 def each_s(samples: Samples) -> tuple[list[float], list[float]]:
-    """(seconds of one call, clocks in Hz where known) of the undisturbed samples; of all that have a time, where none is."""
+    """(seconds of one call, clocks in Hz where known) of the samples that count."""
     times, calls, dirty, clocks = samples.time_s, samples.calls, samples.dirty, samples.clock_hz
     if not any(dirty) and times and min(times) > 0:
         return [t / n for t, n in zip(times, calls, strict=True)], [hz for hz in clocks if hz > 0]
-    timed = [i for i in range(len(times)) if times[i] > 0]
-    kept = [i for i in timed if not (dirty and dirty[i])] or timed
+    kept = counting(times, dirty)
     return [times[i] / calls[i] for i in kept], [clocks[i] for i in kept if clocks and clocks[i] > 0]
 
 
@@ -192,7 +191,7 @@ def _row(m: Measurement, about: _About, roofs: Roofs) -> SweepRow:
     clock_hz = _middle(sorted(clocks)) if clocks else math.nan
     rate = about.operations / time_s
     dropped, disturbed = len(m.samples.time_s) - len(each), marks(m.samples)
-    clean = sum(not mark for mark in m.samples.dirty) if disturbed else len(each)
+    clean = sum(t > 0 and not mark for t, mark in zip(m.samples.time_s, m.samples.dirty, strict=True)) if disturbed else len(each)
     roof = None if elsewhere(m.variant.params) else roofs.roof(m.case, clock_hz if clocks else 0.0)
     return replace(
         row,
@@ -202,7 +201,7 @@ def _row(m: Measurement, about: _About, roofs: Roofs) -> SweepRow:
         samples=len(each),
         dropped=dropped,
         disturbed=disturbed,
-        unclean=0 if clean else len(each),
+        unclean=len(each) - clean if disturbed and clean < LEAST_CLEAN else 0,
         timed_by=m.samples.timed_by,
         rate=rate,
         traffic=about.traffic_bytes / time_s,
@@ -261,10 +260,10 @@ def _kernels(entrants: Sequence[Entrant], opened: dict[str, Opened], rows: Seque
 
 
 def short_names(entrants: Iterable[Entrant]) -> dict[str, str]:
-    """Kernel to the name to show: without its origin where only one copy of the library takes part."""
+    """Kernel to the name to show: without its origin where only one copy of the library takes part, and no file that the user named."""
     plain = {e.kernel: e.kernel.partition("@")[0] for e in entrants}
     counted = Counter(plain.values())
-    return {kernel: name if counted[name] == 1 else kernel for kernel, name in plain.items()}
+    return {kernel: name if counted[name] == 1 and not is_given(kernel) else kernel for kernel, name in plain.items()}
 
 
 def _skips(sweep: Sweep, rows: Sequence[SweepRow]) -> tuple[SweepSkip, ...]:

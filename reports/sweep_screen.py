@@ -6,51 +6,36 @@ type and origin of the shapes; `full` shows every row.
 
 from __future__ import annotations
 
-import statistics
-from collections import Counter
-from collections.abc import Iterable, Sequence
-
-from ..configs.cases import Case
 from ..configs.plan import is_given
-from ..configs.shape_sets import set_title
-from ..configs.sweepdoc import SweepDocument, SweepRow
+from ..configs.sweepdoc import SweepDocument
 from .cells import plural
 from .look import NARROWEST, WIDEST, Line, Look, Span, flow, joined, paint
-from .numbers import figure
-from .sweep_rows import CellRows, cells_of
+from .sweep_notes import absent_digest, skip_digest
+from .sweep_rows import cells_of
+from .sweep_tables import best_tables, every_row, summary_table
 from .sweep_words import (
     absent_words,
-    bits_words,
     case_words,
-    code_words,
     compared,
-    condition_words,
     disturbed_words,
     end_words,
     failures,
     fragmentation,
     fused_words,
+    is_helped,
     kernel_words,
-    next_best,
-    precision_words,
+    marked,
     proof_words,
-    rate_unit,
-    rate_words,
-    ratio_words,
-    relative_width,
-    share_words,
     short,
     skip_words,
-    time_words,
     unfinished_words,
     warnings,
 )
-from .tables import Cell, Column, grid, table
 from .text import cell_width, pad
 
 MOST_CELLS = 120  # preset ci has 80
-_MOST_SETS = 40
 _FEW = 8
+_NAME = 60  # cells of a kernel's name: it is the word to choose it by, and never cut short of that
 
 
 def sweep_screen(document: SweepDocument, *, width: int = 80, color: bool = False, ascii_only: bool = False, full: bool = False) -> str:
@@ -62,11 +47,11 @@ def sweep_screen(document: SweepDocument, *, width: int = 80, color: bool = Fals
     look = Look(min(WIDEST, max(NARROWEST, width)), color, ascii_only, full)
     cells = cells_of(document)
     if full:
-        tables = _every_row(document, cells, look)
+        tables = every_row(document, cells, look)
     elif len(cells) <= MOST_CELLS:
-        tables = _best_tables(document, cells, look)
+        tables = best_tables(document, cells, look)
     else:
-        tables = _summary(document, cells, look)
+        tables = summary_table(document, cells, look)
     groups = [
         _head(document, look),
         *(tables or [[(Span("no row was written"),)]]),
@@ -91,164 +76,6 @@ def _head(document: SweepDocument, look: Look) -> list[Line]:
     second = [preset, counted, f"seed {document.seed}"]
     lines = [(Span(line[0].text, "strong" if i == 0 else ""),) for i, line in enumerate(joined(list(filter(None, first)), look))]
     return [*lines, *joined(list(filter(None, second)), look), *flow(look.prose(end_words(document)), look, rest="  ")]
-
-
-def _group_key(case: Case) -> tuple[str, str]:
-    return case.dtype, condition_words(case)
-
-
-def _grouped(cells: Iterable[CellRows]) -> dict[tuple[str, str], list[CellRows]]:
-    groups: dict[tuple[str, str], list[CellRows]] = {}
-    for cell in cells:
-        groups.setdefault(_group_key(cell.case), []).append(cell)
-    return groups
-
-
-def _best_tables(document: SweepDocument, cells: Sequence[CellRows], look: Look) -> list[list[Line]]:
-    """The fastest kernel of each cell, a table for each data type and condition."""
-    names = {kernel: look.word(name, 30) for kernel, name in short(document).items()}
-    rows = {key: [_best_row(cell, names, look) for cell in group] for key, group in _grouped(cells).items()}
-    flat = [row for each in rows.values() for row in each]
-    heads = {key: look.own(" ".join(filter(None, key))) for key in rows}
-    least = [max((cell_width(row[i].text) for row in flat), default=0) for i in range(6)]
-    least[0] = max(least[0], *map(cell_width, heads.values())) if heads else least[0]
-    made = []
-    for key, body in rows.items():
-        units = rate_unit(next(cell.case for cell in cells if _group_key(cell.case) == key))
-        columns = (
-            Column(heads[key], "left", least=least[0]),
-            Column("fastest", "left", least=least[1]),
-            Column("time", least=least[2]),
-            Column(units, least=max(least[3], 7)),
-            Column("roof", least=least[4]),
-            Column("next", "left", least=least[5]),
-        )
-        made.append(
-            table(grid(columns, body, _worst(cell.timed[0] for cell in cells if cell.timed and _group_key(cell.case) == key)), look)
-        )
-    return made
-
-
-def _worst(rows: Iterable[SweepRow]) -> float | None:
-    return max((share for row in rows if (share := relative_width(row)) is not None), default=None)
-
-
-def _best_row(cell: CellRows, names: dict[str, str], look: Look) -> tuple[Cell, ...]:
-    shape = Cell(look.word(cell.case.shape, 60))
-    second = Cell(look.word(next_best(cell, names), 60))
-    if not cell.timed:
-        return shape, Cell("none", "bad"), Cell(look.missing, "dim"), Cell(look.missing, "dim"), Cell(), second._replace(style="bad")
-    best = cell.timed[0]
-    name = names.get(best.kernel, look.word(best.kernel, 30))
-    return shape, Cell(name, "good"), _time(best, look), Cell(rate_words(best)), _share(best), second
-
-
-def _time(row: SweepRow, look: Look) -> Cell:
-    return Cell(look.own(time_words(row)) or look.missing, "" if row.timed else "dim", look.own(precision_words(row)))
-
-
-def _share(row: SweepRow) -> Cell:
-    words = share_words(row.roof_share)
-    return Cell(words, "odd" if words.startswith("!") else "")
-
-
-def _summary(document: SweepDocument, cells: Sequence[CellRows], look: Look) -> list[list[Line]]:
-    """Large grids: who is fastest most often, by data type and origin (by data type alone where there are too many origins)."""
-    names = short(document)
-    sets: dict[tuple[str, str], list[CellRows]] = {}
-    for cell in cells:
-        sets.setdefault((cell.case.dtype, set_of(cell.origin)), []).append(cell)
-    if len(sets) > _MOST_SETS:
-        sets = {}
-        for cell in cells:
-            sets.setdefault((cell.case.dtype, ""), []).append(cell)
-    rows = []
-    for (dtype, name), group in sets.items():
-        best = [cell.timed[0] for cell in group if cell.timed]
-        won = Counter(names.get(row.kernel, row.kernel) for row in best).most_common(2)
-        shares = [row.roof_share for row in best if row.roof_share == row.roof_share]
-        rates = [row.rate * 1e-9 for row in best]
-        rows.append(
-            (
-                Cell(dtype),
-                Cell(look.word(name, 30)),
-                Cell(str(len(group))),
-                Cell(figure(statistics.median(rates)) if rates else look.missing),
-                Cell(share_words(statistics.median(shares)) if shares else ""),
-                Cell(look.word(", ".join(f"{who} {count}" for who, count in won) or "nobody is right", 60)),
-            )
-        )
-    columns = (
-        Column("type", "left"),
-        Column("shapes", "left"),
-        Column("cells"),
-        Column("Gop/s"),
-        Column("roof"),
-        Column("fastest most often", "left", flows=True),
-    )
-    every = f"mmbench show {look.word(document.run_id, 40)} --full"
-    why = f"medians over the fastest kernel of each cell; all {len(cells)} cells, each with all of its rows: {every}"
-    return [[*table(grid(columns, rows), look), *flow(why, look, style="dim")]]
-
-
-def set_of(origin: str) -> str:
-    """The set that a shape comes from (`Llama-3.2 1B` of `Llama-3.2 1B ffn up, 128 tokens`)."""
-    return set_title(origin)
-
-
-def _every_row(document: SweepDocument, cells: Sequence[CellRows], look: Look) -> list[list[Line]]:
-    """Every row of every cell: the full screen only."""
-    names = {kernel: look.word(name, 30) for kernel, name in short(document).items()}
-    made = []
-    for (dtype, condition), group in _grouped(cells).items():
-        rows = [row for cell in group for row in _cell_rows(cell, names, look)]
-        columns = (
-            Column(look.own(" ".join(filter(None, (dtype, condition)))), "left"),
-            Column("kernel", "left"),
-            Column("time"),
-            Column(rate_unit(group[0].case)),
-            Column("roof"),
-            Column("bound", "left", optional=True),
-            Column("ratio"),
-            Column("GB/s", optional=True),
-            Column("cycles", optional=True),
-            Column("first call", optional=True),
-            Column("n", optional=True),
-            Column("bits", "left", optional=True),
-            Column("code", "left", optional=True),
-            Column("error", "left", optional=True),
-        )
-        made.append(table(grid(columns, rows, _worst(row for cell in group for row in cell.timed)), look))
-    return made
-
-
-def _cell_rows(cell: CellRows, names: dict[str, str], look: Look) -> Iterable[tuple[Cell, ...]]:
-    for i, row in enumerate(cell.rows):
-        shape = Cell(look.word(cell.case.shape, 60) if i == 0 else "")
-        name = Cell(names.get(row.kernel, look.word(row.kernel, 30)))
-        empty = (Cell(),) * 10
-        if not row.timed:
-            bad = row.status.value not in ("ok", "noisy", "skipped")
-            yield shape, name, Cell(row.status.value.upper() if bad else row.status.value, "bad" if bad else "dim"), *empty, Cell()
-            continue
-        check = row.check
-        error = f"{figure(check.error)} of {figure(check.bound)} {look.word(check.unit, 12)}" if check and check.bound else ""
-        yield (
-            shape,
-            name,
-            _time(row, look),
-            Cell(rate_words(row)),
-            _share(row),
-            Cell(look.word(row.roof_bound, 12)),
-            Cell(ratio_words(row)),
-            Cell(figure(row.traffic * 1e-9)),
-            Cell(figure(row.cycles) if row.clock_hz > 0 else ""),
-            Cell(f"{1e3 * row.first_call_s:.3g} ms" if row.first_call_s is not None else ""),
-            Cell(f"{row.samples}" + (f"+{row.dropped}" if row.dropped else "")),
-            Cell(bits_words(row)),
-            Cell(look.word(code_words(row), 8)),
-            Cell(error),
-        )
 
 
 def _failed(document: SweepDocument, look: Look) -> list[Line]:
@@ -279,25 +106,38 @@ def _fragments(document: SweepDocument, look: Look) -> list[Line]:
 
 def _who(document: SweepDocument, look: Look) -> list[Line]:
     """Which builds these are: the versions without which no figure can be compared."""
-    lead = min(24, max((cell_width(look.word(k.name, 24)) for k in document.kernels), default=0)) + 2
+    kernels = [kernel for kernel in compared(document) if not kernel.problem]
+    names = [look.word(kernel.name, _NAME) for kernel in kernels]
+    lead = max((width for name in names if (width := cell_width(name)) <= look.width // 2), default=0) + 2
     lines: list[Line] = []
-    for kernel in compared(document):
-        if kernel.problem:
-            continue
-        body = flow(look.prose(kernel_words(kernel), 300), look, width=look.width - lead)
-        lines += [(Span(pad(look.word(kernel.name, 24) if i == 0 else "", lead)), *line) for i, line in enumerate(body)]
-        more = [kernel.path if not is_given(kernel.kernel) else "", proof_words(document, kernel.kernel)] if look.full else []
-        for words in filter(None, more):
-            lines += [(Span(" " * lead), *line) for line in flow(look.prose(words), look, width=look.width - lead, style="dim")]
+    for kernel, name in zip(kernels, names, strict=True):
+        if cell_width(name) > lead:
+            lines, name = [*lines, (Span(name),)], ""
+        body = flow(look.prose(kernel_words(kernel), 300), look, width=look.paragraph - lead)
+        lines += [(Span(pad(name if i == 0 else "", lead)), *line) for i, line in enumerate(body)]
+        if kernel.path and (look.full or is_given(kernel.kernel)):
+            lines += _path(look.prose(kernel.path, 2000), lead, look)
+        if look.full and (proof := proof_words(document, kernel.kernel)):
+            lines += [(Span(" " * lead), *line) for line in flow(look.prose(proof), look, width=look.paragraph - lead, style="dim")]
     return lines
+
+
+def _path(path: str, lead: int, look: Look) -> list[Line]:
+    """A path to be copied: whole, further left where it has no room behind the name, broken behind a slash where it has none at all."""
+    indent = max(2, min(lead, look.width - cell_width(path)))
+    lines: list[str] = []
+    line = ""
+    for piece in path.replace("/", "/\0").split("\0"):
+        if line and indent + cell_width(line) + cell_width(piece) > look.width:
+            lines, line = [*lines, line], ""
+        line += piece
+    return [(Span(" " * indent), Span(each, "dim")) for each in [*lines, line]]
 
 
 def _absent(document: SweepDocument, look: Look) -> list[Line]:
-    lines: list[Line] = []
-    for missing in document.absent:
-        text = f"{missing.title or missing.library}: {absent_words(missing)}"
-        lines += flow(look.prose(text), look, first="absent  ", rest="        ", style="dim")
-    return lines
+    each = [f"{missing.title or missing.library}: {absent_words(missing)}" for missing in document.absent]
+    said = each if look.full else absent_digest(document.absent)
+    return [line for text in said for line in flow(look.prose(text), look, first="absent  ", rest="        ", style="dim")]
 
 
 def _ending(document: SweepDocument, look: Look) -> list[Line]:
@@ -305,7 +145,9 @@ def _ending(document: SweepDocument, look: Look) -> list[Line]:
     lines: list[Line] = []
     if unfinished := unfinished_words(document):
         lines += flow(look.prose(unfinished), look, first="! ", rest="  ", style="warn")
-    found = warnings(document)
+    for mark, meaning in marked(document):
+        lines += flow(look.prose(f"behind a time: {meaning}"), look, first=f"{mark} ", rest="  ", style="warn")
+    found = [(subject, sentence) for subject, sentence in warnings(document) if look.full or not is_helped(sentence)]
     for subject, sentence in found if look.full else found[:_FEW]:
         text = look.prose(f"{subject}: {sentence}" if subject else sentence)
         lines += flow(text, look, first="! ", rest="  ", style="warn")
@@ -314,8 +156,6 @@ def _ending(document: SweepDocument, look: Look) -> list[Line]:
         lines += flow(look.prose(f"roof: unknown, {document.no_roofs}"), look, first=f"{look.missing} ", rest="  ", style="dim")
     if disturbed := disturbed_words(document):
         lines += flow(look.prose(disturbed), look, first=f"{look.missing} ", rest="  ", style="dim")
-    skipped = skip_words(document)
-    for who, reason in skipped if look.full else skipped[:_FEW]:
+    for who, reason in skip_words(document) if look.full else skip_digest(document):
         lines += flow(look.prose(f"{who}: {reason}"), look, first=f"{look.missing} ", rest="  ", style="dim")
-    lines += _more(len(skipped) - _FEW, look, document)
     return lines

@@ -12,15 +12,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..configs.cases import Case, Status
-from ..configs.plan import is_given
 from ..configs.sweepdoc import SweepDocument, SweepKernel, SweepRow
 from ..configs.sweeplog import Missing
 from ..configs.units import duration_words, pretty, size_words
+from ..kernels.measure.stats import half_width_share
+from .cells import plural
 from .numbers import figure, percent
 from .sweep_rows import FAILED, CellRows, fused_gains
 from .verdicts import grouped
 
 _GIGA = 1e-9
+WIDE = 0.25  # what stands behind ± of a time by which no kernel can be ranked
+BADLY_KNOWN, HELPED = "?", "*"  # marks behind a time
+_CLOCKS_APART = 0.03
+# How `kernels.guards.findings` begins where others than the asked threads worked; a test holds the two together.
+_HELPERS = re.compile(r"threads of its own used|it kept [\d.]+ CPUs busy|it runs \d+ process")
 
 
 def case_words(case: Case) -> str:
@@ -53,17 +59,47 @@ def time_words(row: SweepRow) -> str:
 
 
 def precision_words(row: SweepRow) -> str:
-    """`±0.4 %`: the larger distance to an end of the interval, over the time."""
+    """`±0.4 %`: the larger distance to an end of the interval, over the time; by the same figure sampling ends."""
     share = relative_width(row)
     return percent(share) if share is not None else ""
 
 
 def relative_width(row: SweepRow) -> float | None:
     """That share; None without a time."""
-    if not row.timed:
-        return None
-    share = max(row.high_s - row.time_s, row.time_s - row.low_s) / row.time_s
+    share = half_width_share(row.time_s, row.low_s, row.high_s) if row.timed else math.inf
     return share if math.isfinite(share) else None
+
+
+def mark_words(row: SweepRow) -> str:
+    """Marks of a time that is not to be ranked as it stands: `?` where it is badly known, `*` where others than asked threads helped."""
+    wide = row.timed and (relative_width(row) or 0.0) > WIDE
+    helped = row.timed and any(map(is_helped, row.warnings))
+    return (BADLY_KNOWN if wide else "") + (HELPED if helped else "")
+
+
+def marked(document: SweepDocument) -> list[tuple[str, str]]:
+    """(mark, what it means and whom it concerns) for the marks that there are."""
+    names = short(document)
+    found = []
+    for mark, meaning in (
+        (BADLY_KNOWN, f"it is not known to ±{100 * WIDE:.0f} %, so rank and ratio say little"),
+        (HELPED, "threads or processes of its own helped beyond those that were asked for, so it is no fair time for so many"),
+    ):
+        counted = Counter(names.get(row.kernel, row.kernel) for row in document.rows if mark in mark_words(row))
+        if counted:
+            found.append((mark, f"{meaning}: {in_cells(counted)}"))
+    return found
+
+
+def is_helped(warning: str) -> bool:
+    """Whether a warning of a row says what the mark `*` says."""
+    return bool(_HELPERS.match(warning))
+
+
+def in_cells(counted: Counter[str]) -> str:
+    """`naive in 7, mkl in 1 cell`, the most frequent first."""
+    most = counted.most_common()
+    return ", ".join(f"{name} in {count:,}" for name, count in most) + (" cell" if most[-1][1] == 1 else " cells")
 
 
 def rate_words(row: SweepRow) -> str:
@@ -85,13 +121,19 @@ def ratio_words(row: SweepRow) -> str:
 
 
 def next_best(cell: CellRows, names: dict[str, str]) -> str:
-    """The second fastest with its ratio; why there is none where nobody was right."""
+    """The second fastest with its ratio, the fastest itself with its epilogue apart set aside; why there is none where nobody was right."""
     timed = cell.timed
-    if len(timed) > 1:
-        return f"{names.get(timed[1].kernel, timed[1].kernel)} {ratio_words(timed[1])}"
+    other = next((row for row in timed[1:] if _whole(row.kernel) != _whole(timed[0].kernel)), None)
+    if other is not None:
+        return f"{names.get(other.kernel, other.kernel)} {ratio_words(other)} {mark_words(other)}".rstrip()
     if timed:
         return "alone"
     return ", ".join(f"{count} {status}" for status, count in Counter(row.status.value for row in cell.rows).items())
+
+
+def _whole(kernel: str) -> str:
+    """The kernel's name, that of its twin with the epilogue in a pass of its own the same."""
+    return kernel.replace("-unfused", "")
 
 
 def short(document: SweepDocument) -> dict[str, str]:
@@ -113,8 +155,7 @@ def fragmentation(document: SweepDocument) -> str:
     for i, k in enumerate(compared(document)):
         parts.append(f"{k.name} serves {k.served} (best or within 5 % in {k.near})" if i == 0 else f"{k.name} {k.served} ({k.near})")
     done = "" if document.measured == document.cells else f" ({document.measured} measured)"
-    cells = "1 cell" if document.cells == 1 else f"{document.cells} cells"
-    return f"of {cells}{done}: {', '.join(parts) or 'no kernel took part'}"
+    return f"of {plural(document.cells, 'cell')}{done}: {', '.join(parts) or 'no kernel took part'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +169,16 @@ class Failure:
     cells: int
 
 
+_SHAPE = re.compile(r" at [\d*]\S*")  # of the product in which a worker died: each kind of death is told once
+
+
 def failures(document: SweepDocument) -> list[Failure]:
     """WRONG first, then CRASHED and TIMEOUT; one entry for each kernel, data type and kind of failure."""
     groups: dict[tuple[Status, str, str, str], list[SweepRow]] = {}
     for row in document.rows:
         if row.status in FAILED:
             check = row.check
-            kind = f"{check.failed}|{check.cause}" if check and not check.passed else row.reason
+            kind = f"{check.failed}|{check.cause}" if check and not check.passed else _SHAPE.sub("", row.reason)
             groups.setdefault((row.status, row.kernel, row.case.dtype if row.status is Status.WRONG else "", kind), []).append(row)
     found = [Failure(status, kernel, failure_words(rows[0]), rows[0], len(rows)) for (status, kernel, _, _), rows in groups.items()]
     return sorted(found, key=lambda f: (FAILED.index(f.status), f.kernel, f.first.case.dtype))
@@ -149,20 +193,25 @@ def failure_words(row: SweepRow) -> str:
     if check.where:
         words.append(f"first at {check.where}")
     if check.cause:
-        words.append(f"likely {check.cause.removeprefix('likely ')}")
+        words.append(check.cause)  # which says itself whether it is a guess
     return "; ".join(words)
 
 
 def fused_words(document: SweepDocument) -> str:
-    """How much faster each kernel is that fuses its epilogue, against itself without; empty where none ran both ways."""
+    """How fast each kernel is with its epilogue fused, against itself without; empty where none ran both ways."""
     names = short(document)
+    gains = fused_gains(document)
     parts = []
-    for g in fused_gains(document):
-        span = f"{figure(g.least)} to {figure(g.most)} in {g.cells} cells" if g.cells > 1 else "1 cell"
-        least, most = size_words(g.least_bytes), size_words(g.most_bytes)
-        saved = most if least == most else f"{least} to {most}"
-        parts.append(f"{names.get(g.kernel, g.kernel)} {figure(g.gain)}x ({span}), saves {saved} a call")
-    return f"fused epilogue against one in a pass of its own: {'; '.join(parts)}" if parts else ""
+    for g in gains:
+        least, most = f"{figure(g.least)}x", f"{figure(g.most)}x"
+        span = f" ({least} to {most})" if least != most else ""
+        speed = f"{figure(g.gain)}x as fast" + (", so slower" if g.gain < 0.995 else "")
+        parts.append(f"{names.get(g.kernel, g.kernel)} is {speed}{span} in {plural(g.cells, 'cell')}")
+    if not parts:
+        return ""
+    small, large = size_words(min(g.least_bytes for g in gains)), size_words(max(g.most_bytes for g in gains))
+    saved = large if small == large else f"{small} to {large}"
+    return f"with the epilogue fused, against one in a pass of its own, {'; '.join(parts)}; a call moves {saved} less"
 
 
 def kernel_words(kernel: SweepKernel) -> str:
@@ -174,7 +223,6 @@ def kernel_words(kernel: SweepKernel) -> str:
     parts += [kernel.threading] if kernel.threading else []
     parts += [f"{size_words(kernel.size_bytes)} on disk"] if kernel.size_bytes > 0 else []
     parts += ["timed from Python"] if kernel.kind == "framework" else []
-    parts += [kernel.path] if is_given(kernel.kernel) else []
     return ", ".join(parts)
 
 
@@ -189,7 +237,7 @@ def proof_words(document: SweepDocument, kernel: str) -> str:
         ("one thread and in several", [c.threads_bitwise for c in checks if c.threads_bitwise]),
     ):
         if answers:
-            parts.append(f"the same bits in {words} in {answers.count('yes')} of {len(answers)} cells")
+            parts.append(f"the same bits in {words} in {answers.count('yes')} of {plural(len(answers), 'cell')}")
     return ", ".join(parts)
 
 
@@ -215,7 +263,7 @@ def disturbed_words(document: SweepDocument) -> str:
     rows = [row for row in document.rows if row.unclean]
     if rows:
         each = "1 row that has" if len(rows) == 1 else f"{len(rows):,} rows that have"
-        words += f", {sum(row.unclean for row in rows):,} more kept in {each} no others"
+        words += f", {sum(row.unclean for row in rows):,} more kept in {each} too few others"
     return f"{words}: {which}"
 
 
@@ -262,18 +310,44 @@ def _row_warnings(document: SweepDocument, names: dict[str, str]) -> Iterable[tu
     above = [row for row in document.rows if row.roof_share > 1.005]
     if above:
         worst = max(above, key=lambda r: r.roof_share)
-        words = f"{len(above)} rows are above their roof, most of all {names.get(worst.kernel, worst.kernel)} in {worst.cell}"
+        rows = "1 row is above its" if len(above) == 1 else f"{len(above)} rows are above their"
+        words = f"{rows} roof, most of all {names.get(worst.kernel, worst.kernel)} in {worst.cell}"
         yield (
             "",
             f"{words} ({share_words(worst.roof_share)[1:]}): an error of roof, clock or level, not a win; see mmbench explain roof-share",
         )
-    noisy = Counter(names.get(row.kernel, row.kernel) for row in document.rows if row.status is Status.NOISY)
+    noisy = Counter(names.get(row.kernel, row.kernel) for row in document.rows if _noisy(row, document.precision))
     if noisy:
-        words = ", ".join(f"{name} in {count}" for name, count in noisy.most_common())
-        yield "", f"not known to ±{100 * document.precision:.3g} %, as was asked: {words} cells; the intervals say how well each is known"
+        asked = f"±{100 * document.precision:.3g} %"
+        yield "", f"not known to {asked}, as was asked: {in_cells(noisy)}; the intervals say how well each is known"
     loose = Counter(names.get(row.kernel, row.kernel) for row in document.rows if row.timed and row.check and row.check.bitwise == "no")
     if loose:
-        yield "", f"two runs gave different bits: {', '.join(f'{name} in {count}' for name, count in loose.most_common())} cells"
+        yield "", f"two runs gave different bits: {in_cells(loose)}"
+    yield from _clock_warnings(document)
+
+
+def _noisy(row: SweepRow, precision: float) -> bool:
+    """Whether its ± is wider than was asked for: by what is shown, so that no screen contradicts itself."""
+    return row.status is Status.NOISY or (precision > 0 and (relative_width(row) or 0.0) > precision)
+
+
+def _clock_warnings(document: SweepDocument) -> Iterable[tuple[str, str]]:
+    """A share of the roof is taken at the row's own clock, a ratio is of bare times: where clocks differ, the two contradict each other."""
+    clocks: dict[str, list[SweepRow]] = {}
+    for row in document.rows:
+        if row.clock_hz > 0 and math.isfinite(row.roof_share):
+            clocks.setdefault(row.case_id, []).append(row)
+    apart = {}
+    for rows in clocks.values():
+        share = max(r.clock_hz for r in rows) / min(r.clock_hz for r in rows) - 1
+        if share > _CLOCKS_APART:
+            apart[rows[0].cell] = share
+    if apart:
+        worst = max(apart, key=lambda cell: apart[cell])
+        where = f"{worst} ({100 * apart[worst]:.0f} %)"
+        where = f"{len(apart)} cells, most in {where}" if len(apart) > 1 else where
+        words = f"the clock of kernels differed by more than {100 * _CLOCKS_APART:.0f} % in {where}"
+        yield "", f"{words}: shares of the roof are taken at each row's own clock, ratios are of times, so the two do not agree there"
 
 
 def skip_words(document: SweepDocument) -> list[tuple[str, str]]:
@@ -282,7 +356,16 @@ def skip_words(document: SweepDocument) -> list[tuple[str, str]]:
     reasons: dict[str, list[str]] = {}
     for skip in document.skips:
         reasons.setdefault(skip.reason, []).append(f"{names.get(skip.kernel, skip.kernel)} in {skip.cells}")
-    return [(", ".join(who), reason) for reason, who in reasons.items()]
+    return [(", ".join(who), twin_words(reason) or reason) for reason, who in reasons.items()]
+
+
+_TWIN = re.compile(r"without an epilogue it is `?([\w.@-]+?)`?$")
+
+
+def twin_words(reason: str) -> str:
+    """The reason of a kernel with its epilogue in a pass of its own, for cells that have none; empty for another reason."""
+    found = _TWIN.match(reason)
+    return f"the same as {found[1]} where there is no epilogue" if found else ""
 
 
 def end_words(document: SweepDocument) -> str:

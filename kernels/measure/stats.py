@@ -8,7 +8,7 @@ Flaw of all intervals here: samples taken one after the other are correlated, so
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 # What two readings of one thing may differ by on a quiet machine: a clock chain of 1 µs read in steps of the counter (0.04 % each), and
 # the core's own small steps of frequency. Two probes in a row on a quiet guest differed by up to 0.3 % in rates that cannot change.
 INSTRUMENT_SHARE = 0.003
+
+LEAST_CLEAN = 6  # below so many samples there is no distribution-free interval of 95 %
 
 # Standard deviation of a normal distribution over its median absolute deviation: 1 / Phi^-1(3/4).
 MAD_TO_SD = 1.4826
@@ -97,6 +99,26 @@ def interval_over_time(samples: ArrayLike, parts: int = 3) -> tuple[float, float
     middle, low, high = interval_of_median(values)
     centres = [float(np.median(part)) for part in np.array_split(values, min(parts, values.size))]
     return middle, min(low, *centres) * (1 - INSTRUMENT_SHARE), max(high, *centres) * (1 + INSTRUMENT_SHARE)
+
+
+def half_width_share(middle: float, low: float, high: float) -> float:
+    """What stands behind ± everywhere: the larger distance from the middle to an end of its interval, over the middle.
+
+    Infinite where there is no interval or the middle is not above 0. An uneven interval reads wider so than it is, never narrower.
+    """
+    share = max(high - middle, middle - low) / middle if middle > 0 else math.inf
+    return share if math.isfinite(share) else math.inf
+
+
+def counting(times: Sequence[float], marks: Sequence[object]) -> list[int]:
+    """Which samples count, by index: those with a time that nothing disturbed; where these are fewer than `LEAST_CLEAN`, all with a time.
+
+    `marks` says of each what disturbed it (falsy: nothing), or is empty. Two undisturbed samples among ten disturbed ones would agree by
+    chance, and claim to know what nobody knows.
+    """
+    timed = [i for i, time_s in enumerate(times) if time_s > 0]
+    clean = [i for i in timed if not marks[i]] if marks else timed
+    return clean if len(clean) >= LEAST_CLEAN else timed
 
 
 def bootstrap_interval(

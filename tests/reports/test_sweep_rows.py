@@ -15,10 +15,11 @@ from mmbench.configs.plan import Cell, SweepEnd
 from mmbench.configs.runlog import RunWriter
 from mmbench.configs.sweepdoc import SweepDocument, SweepRow
 from mmbench.configs.sweeplog import read_sweep
+from mmbench.kernels import sweep as sweeps
 from mmbench.kernels.measure import stats
 from mmbench.kernels.roofline import Roofs
 from mmbench.reports.sweep_rows import NEAR, cells_of, each_s, fused_gains, interval, pass_bytes, short_names, sweep_document
-from mmbench.reports.sweep_words import disturbed_words
+from mmbench.reports.sweep_words import disturbed_words, relative_width
 from synthetic_machine import synthetic_machine
 
 times = st.lists(st.floats(1e-9, 1e3), min_size=1, max_size=120)
@@ -39,10 +40,12 @@ def test_no_samples_have_no_interval() -> None:
     assert all(math.isnan(value) for value in interval([]))
 
 
-def test_disturbed_samples_and_times_that_cannot_be_are_left_out_where_others_remain() -> None:
+def test_disturbed_samples_and_times_that_cannot_be_are_left_out_where_enough_others_remain() -> None:
     samples = Samples((2, 2, 2, 4), (2.0, 9.0, -1.0, 4.4), (3e9, 1e9, 3e9, 3e9), (), ("", "steal", "negative", ""))
-    assert each_s(samples) == ([1.0, pytest.approx(1.1)], [3e9, 3e9])
+    assert each_s(samples) == ([1.0, 4.5, pytest.approx(1.1)], [3e9, 1e9, 3e9])  # two alone would agree by chance
     assert each_s(replace(samples, dirty=("steal",) * 4))[0] == [1.0, 4.5, pytest.approx(1.1)]
+    many = Samples((1,) * 8, (9.0, *(1.0,) * 6, -1.0), (), (), ("steal", *("",) * 7))
+    assert each_s(many)[0] == [1.0] * 6
     assert each_s(replace(samples, dirty=(), clock_hz=())) == ([1.0, 4.5, pytest.approx(1.1)], [])
     assert each_s(Samples()) == ([], [])
     assert each_s(Samples((1,), (-1.0,), (), (), ("negative",))) == ([], [])
@@ -126,31 +129,54 @@ def test_a_separate_pass_moves_c_of_every_problem_in_its_stored_type() -> None:
 
 
 def test_disturbances_are_counted_by_word_and_row(tmp_path: Path) -> None:
-    """One row with clean samples beside disturbed ones, one with none, one that nothing disturbed."""
-    dirty = (("", "steal+switched", "switched", "negative"), ("steal", "steal", "steal", "off-cpu"), ("", "", "", ""))
+    """One row with enough clean samples beside disturbed ones, one with too few, one that nothing disturbed."""
+    dirty = (
+        (*("",) * 6, "steal+switched", "switched", "negative"),
+        ("", *("steal",) * 3, *("off-cpu",) * 5),
+        ("",) * 9,
+    )
     cells = tuple(Cell(Case(8 + i, 8, 8)) for i in range(len(dirty)))
     with RunWriter(tmp_path).open(synthetic_sweep.RUN) as writer:
         writer.append("plan", synthetic_sweep.plan(cells))
         for cell, marks in zip(cells, dirty, strict=True):
             row = synthetic_sweep.row(cell, "vectorized")
-            times = (1e-3, 1e-3, 1e-3, -1e-3 if "negative" in marks else 1e-3)
-            writer.append("row", replace(row, samples=Samples((1,) * 4, times, (), (), marks if any(marks) else ())))
+            times = (*(1e-3,) * 8, -1e-3 if "negative" in marks else 1e-3)
+            writer.append("row", replace(row, samples=Samples((1,) * 9, times, (), (), marks if any(marks) else ())))
     document = sweep_document(read_sweep(writer.path), None)
-    mixed, never, clean = (found(document, "vectorized", cell.case) for cell in cells)
-    assert (mixed.samples, mixed.dropped, mixed.unclean) == (1, 3, 0)
+    mixed, few, clean = (found(document, "vectorized", cell.case) for cell in cells)
+    assert (mixed.samples, mixed.dropped, mixed.unclean) == (6, 3, 0)
     assert mixed.disturbed == {"switched": 2, "steal": 1, "negative": 1}
-    assert (never.samples, never.dropped, never.unclean, never.disturbed) == (4, 0, 4, {"steal": 3, "off-cpu": 1})
-    assert (clean.samples, clean.dropped, clean.unclean, clean.disturbed) == (4, 0, 0, {})
-    assert (document.samples, document.dropped) == (9, 3)
-    assert document.disturbed == {"switched": 2, "steal": 4, "negative": 1, "off-cpu": 1}
+    assert (few.samples, few.dropped, few.unclean, few.disturbed) == (9, 0, 8, {"off-cpu": 5, "steal": 3})
+    assert (clean.samples, clean.dropped, clean.unclean, clean.disturbed) == (9, 0, 0, {})
+    assert (document.samples, document.dropped) == (24, 3)
+    assert document.disturbed == {"switched": 2, "steal": 4, "negative": 1, "off-cpu": 5}
     words = disturbed_words(document)
-    assert words.startswith("3 of 12 samples disturbed and left out, 4 more kept in 1 row that has no others: 4 steal, 2 switched")
+    assert words.startswith("3 of 27 samples disturbed and left out, 8 more kept in 1 row that has too few others: 5 off-cpu, 4 steal")
     assert disturbed_words(replace(document, disturbed={})) == ""
 
 
 def test_names_are_short_where_that_is_unambiguous() -> None:
     entrants = [replace(synthetic_sweep.ENTRANTS[2], kernel=name) for name in ("a@x", "a@y", "b@x", "b-unfused@x", "own")]
     assert short_names(entrants) == {"a@x": "a@x", "a@y": "a@y", "b@x": "b", "b-unfused@x": "b-unfused", "own": "own"}
+
+
+def test_a_file_that_the_user_named_keeps_that_in_its_name() -> None:
+    entrants = [replace(synthetic_sweep.ENTRANTS[2], kernel=name) for name in ("openblas@given", "mkl@mkl")]
+    assert short_names(entrants) == {"openblas@given": "openblas@given", "mkl@mkl": "mkl"}
+
+
+def test_what_stands_behind_plus_minus_is_what_ends_sampling() -> None:
+    """Uneven: half of the whole interval would be 3 %, its longer side is 6 %."""
+    each = [1.0] * 11 + [1.055] * 9
+    samples = Samples((1,) * 20, tuple(each))
+    entry = sweeps._Entry(synthetic_sweep.ENTRANTS[0], None)  # type: ignore[arg-type] - its worker is not asked
+    entry.samples = {"time_s": list(samples.time_s), "calls": list(samples.calls), "dirty": []}
+    low_to_high = interval(each_s(samples)[0])
+    row = SweepRow("", "", Case(8, 8, 8), "naive", Status.OK, time_s=low_to_high[0], low_s=low_to_high[1], high_s=low_to_high[2])
+    assert relative_width(row) == pytest.approx(entry.spread(), rel=1e-12)
+    assert entry.spread() > 1.5 * (row.high_s - row.low_s) / 2 / row.time_s
+    entry.samples = {"time_s": each[:5], "calls": [1] * 5, "dirty": []}
+    assert math.isinf(entry.spread())
 
 
 def test_without_a_machine_shares_are_unknown_and_the_reason_is_kept(tmp_path: Path) -> None:
