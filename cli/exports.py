@@ -98,6 +98,7 @@ def _check_file(path: Path, form: str) -> None:
     if path.exists() and not os.access(path, os.W_OK):
         raise StoreError(f"--export-{form}: {path} cannot be written: permission denied", "mend the permissions, or name another file")
     if path.exists() and not path.is_file():
+        _check_device(path, form)
         return
     trial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
@@ -106,3 +107,14 @@ def _check_file(path: Path, form: str) -> None:
     except OSError as error:
         hint = "make the folder first, or name another file"
         raise StoreError(f"--export-{form}: {path} cannot be written: {error.strerror or error}", hint) from None
+
+
+def _check_device(path: Path, form: str) -> None:
+    """A device that takes nothing (/dev/full) says so of no bytes at all. A pipe is left alone: it may wait for its reader."""
+    if not path.is_char_device():
+        return
+    try:
+        with path.open("wb", buffering=0) as device:
+            device.write(b"")
+    except OSError as error:
+        raise StoreError(f"--export-{form}: {path} cannot be written: {error.strerror or error}", "name another file") from None

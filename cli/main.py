@@ -17,6 +17,7 @@ import click
 from .. import __version__
 from ..configs.errors import Exit, MmbenchError
 from . import console, crash
+from .interrupts import hear_one_interrupt
 from .state import State, look_options
 from .words import not_known
 
@@ -167,4 +168,5 @@ def cli(ctx: click.Context, results: str | None, color: str | None, ascii_: bool
 
 def main() -> None:
     """The entry point of the `mmbench` script and of `python -m mmbench`."""
+    hear_one_interrupt()
     cli.main()

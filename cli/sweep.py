@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 FAIL_WORDS = ("wrong", "crashed", "timeout", "missing")
 NEWEST = "\0newest"  # --resume without a name
+NO_PROBE = "no_probe"  # in the settings of a run
 _WORTH_A_NOTE_S = 3.0  # finding out which machine this is takes less
 
 
@@ -46,7 +47,13 @@ _WORTH_A_NOTE_S = 3.0  # finding out which machine this is takes less
 @click.option("--time-budget", metavar="TIME", help="End after this time, such as 45s or 5m.")
 @click.option("--precision", metavar="SHARE", help="Sample until a time is known so well, such as 2%.")
 @click.option("--check", type=click.Choice(["quick", "full"]), help="How much of the correctness gate each kernel passes first.")
-@click.option("--library", "libraries", multiple=True, metavar="NAME=PATH", help="Use the library in this file too; may be repeated.")
+@click.option(
+    "--library",
+    "libraries",
+    multiple=True,
+    metavar="NAME=PATH",
+    help="Time the library in this file, as NAME@given, beside those of --kernels; may be repeated.",
+)
 @click.option("--resume", is_flag=False, flag_value=NEWEST, metavar="[RUN]", help="Go on with a sweep that was cut off (the newest).")
 @click.option("--dry-run", is_flag=True, help="Say what would be run, and run nothing.")
 @seed_option
@@ -271,7 +278,7 @@ class _Course:
             SWEEP,
             machine.id,
             store.utc_now(),
-            settings={**self.settings.plain(), **request.plain()},
+            settings={**self.settings.plain(), **request.plain(), **({} if self.may_probe else {NO_PROBE: True})},
             seed=plan.seed,
             versions=versions(),
             conditions=Conditions(before=read_conditions(), overrides=read_overrides(os.environ)),
@@ -287,6 +294,7 @@ class _Course:
 
     def go_on(self, found: Sweep, writer: store.RunWriter, time_budget_s: float | None) -> int:
         """A run that was cut off; a time budget that is given now holds for what is left."""
+        self.may_probe = self.may_probe and found.run.settings.get(NO_PROBE) is not True  # as the run was begun, so it goes on
         plan = found.plan if time_budget_s is None else replace(found.plan, time_budget_s=time_budget_s)
         machine, no_roofs, left = self._roofs(plan)
         return self._run(left, machine, no_roofs, writer, found.done)
@@ -333,11 +341,11 @@ class _Course:
             self.exports.write(document, found)
         except StoreError as error:
             trouble = trouble or error
-        if isinstance(ended, KeyboardInterrupt):
-            console.say(f"interrupted; {len(found.rows)} finished rows are kept in {path}")
-            console.say(f"go on with: mmbench sweep --resume {found.run.id}")
-            return Exit.INTERRUPTED
         show_sweep(document, self.settings, as_json=self.as_json, full=self.full)
+        if isinstance(ended, KeyboardInterrupt):
+            rows = "1 finished row is" if len(found.rows) == 1 else f"{len(found.rows)} finished rows are"
+            console.complain(f"interrupted; {rows} kept in {path}", f"go on with mmbench sweep --resume {found.run.id}")
+            return Exit.INTERRUPTED
         if not self.as_json:
             console.say(f"kept in {path}")
         if trouble is not None:

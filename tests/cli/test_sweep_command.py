@@ -220,7 +220,7 @@ def test_a_wrong_library_fails_the_command_unless_that_is_asked_for(tmp_path: Pa
     words = ["sweep", "--shapes", "24", "--kernels", "vectorized", "--library", f"openblas={path}", *HURRY]
     result = mmbench(*words)
     assert result.exit_code == 4, result.output
-    assert "WRONG openblas" in result.stdout
+    assert "WRONG openblas@given" in result.stdout
     assert "1 row is wrong" in result.stderr
     assert mmbench(*words, "--fail-on", "none").exit_code == 0
 
@@ -269,7 +269,7 @@ def test_what_a_given_library_lacks_of_several_types_is_a_skip_of_the_plan(only_
     assert {c["case"]["dtype"]: c["kernels"] for c in plan["cells"]} == {"f32": ["vectorized", "openblas@given"], "f64": ["vectorized"]}
     result = mmbench(*words, *HURRY)
     assert result.exit_code == 0, result.output
-    assert "openblas 2" in result.stdout
+    assert "openblas@given 2" in result.stdout
     (stored,) = list_sweeps(Path("results"))
     rows = Counter((row.variant.kernel, row.case.dtype) for row in read_sweep(stored.path).rows)
     assert rows == {("vectorized", "f32"): 2, ("vectorized", "f64"): 2, ("openblas@given", "f32"): 2}
@@ -311,8 +311,8 @@ def test_a_resumed_sweep_knows_its_given_files_by_their_own_names(tmp_path: Path
 def test_a_sweep_without_any_time_ends_with_its_own_code() -> None:
     result = mmbench("sweep", "--shapes", "64", "--kernels", "naive", "--no-probe", "--time-budget", "1ms")
     assert result.exit_code == 5, result.output
-    assert "no kernel got a time in the one cell: the time budget ended before 1 of 1 cells" in result.stderr
-    assert "not finished: the time budget ended before 1 of 1 cells" in " ".join(result.stdout.split())
+    assert "no kernel got a time in the one cell: the time budget ended before the one cell" in result.stderr
+    assert "not finished: the time budget ended before the one cell" in " ".join(result.stdout.split())
 
 
 @pytest.mark.skipif(compiler() is None, reason="needs gcc")
