@@ -28,7 +28,9 @@ def grid(count: int, seed: int = 1) -> tuple[Cell, ...]:
         n = order.choice(sizes)
         m, k = (n, n) if order.random() < 0.4 else (order.choice([1, 4, 8, *sizes]), order.choice(sizes))
         dtype = order.choice(["f32", "f32", "f64", "bf16", "s8", "int4bf16"])
-        case = Case(m, n + order.choice([0, 0, 1]), k, dtype=dtype, layout="nt" if dtype == "int4bf16" else "nn", threads=order.choice([1, 1, 2]))
+        case = Case(
+            m, n + order.choice([0, 0, 1]), k, dtype=dtype, layout="nt" if dtype == "int4bf16" else "nn", threads=order.choice([1, 1, 2])
+        )
         found.setdefault(case, Cell(case, order.choice(origins)))
     return tuple(found.values())
 

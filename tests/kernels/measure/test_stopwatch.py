@@ -51,6 +51,24 @@ def test_undoubled_work_is_the_one_run_with_its_cost() -> None:
     assert reading.clock_hz == pytest.approx(CORE_HZ, rel=1e-9)
 
 
+def with_slower_chains(ticks: np.ndarray, share: float) -> np.ndarray:
+    """The same burst, its chains behind the work `share` times as long: pieces 6 and 7 of 8."""
+    pieces = np.diff(ticks, axis=1).astype(np.float64)
+    pieces[:, 6:8] *= share
+    return np.round(np.hstack([ticks[:, :1], ticks[:, :1] + np.cumsum(pieces, axis=1)])).astype(np.int64)
+
+
+@pytest.mark.parametrize(("share", "clock"), [(1.2, CORE_HZ / 1.2), (0.9, CORE_HZ / 0.9), (4.0, CORE_HZ)])
+def test_long_work_has_the_clock_that_it_leaves_behind_unless_that_chain_was_disturbed(share: float, clock: float) -> None:
+    ticks = with_slower_chains(stamps(1, 5e7, doubled=False), share)
+    assert reading_of(ticks, TICK_HZ, CHAIN, doubled=False).clock_hz == pytest.approx(clock, rel=1e-4)
+
+
+def test_short_work_has_the_clock_of_the_chain_that_nothing_disturbed() -> None:
+    ticks = with_slower_chains(stamps(5, 80_000), 1.3)
+    assert reading_of(ticks, TICK_HZ, CHAIN, doubled=True).clock_hz == pytest.approx(CORE_HZ, rel=1e-4)
+
+
 def test_wall_time_is_from_the_first_stamp_to_the_last() -> None:
     ticks = stamps(4, 1000)
     assert reading_of(ticks, TICK_HZ, CHAIN, doubled=True).wall_s == (ticks.max() - ticks.min()) / TICK_HZ
