@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("html", "md", "csv", "json")
 _DEFAULT = "mmbench-report.html"
-ABOVE = 1.005  # as sweep screens mark it: half a percent is the last figure shown
 _SUFFIXES = {".html": "html", ".htm": "html", ".md": "md", ".markdown": "md", ".csv": "csv", ".json": "json"}
 
 
@@ -92,16 +91,18 @@ def _folder(figures: str | None) -> Path | None:
 
 
 def _page(evidence: Evidence, words: tuple[str, ...], title: str | None) -> Page:
+    from ..reports.cells import plural
     from ..reports.page.blocks import plain
     from ..reports.page.html import Page
 
     labels = [subject.label for subject in evidence.subjects]
-    shown = title or (" and ".join(labels) if 0 < len(labels) <= 2 else f"{len(labels)} machines" if labels else "Nothing measured yet")
+    several = plural(len(labels), "machine") if labels else "Nothing measured yet"
+    shown = title or (" and ".join(labels) if 0 < len(labels) <= 2 else several)
     rows = sum(len(subject.rows) for subject in evidence.subjects)
     sweeps = sum(len(subject.sweeps) for subject in evidence.subjects)
     newest = max((sweep.started_at for subject in evidence.subjects for sweep in subject.sweeps), default="")
     probed = max((s.machine.probed_at for s in evidence.probed if s.machine is not None), default="")
-    parts = [f"{rows} results of {sweeps} sweep{'s' if sweeps != 1 else ''}"] if sweeps else []
+    parts = [f"{plural(rows, 'result')} of {plural(sweeps, 'sweep')}"] if sweeps else []
     parts += [f"the newest of {plain(newest, 24)}"] if newest else []
     parts += [f"probed {plain(probed, 24)}"] if probed else []
     return Page(plain(shown, 160), " · ".join(parts), " ".join(["mmbench report", *(plain(word, 120) for word in words)]))
@@ -146,4 +147,6 @@ def _tell(evidence: Evidence, folder: Path | None, drawn: int) -> None:
 
 def _doubtful(evidence: Evidence) -> bool:
     """Whether something on the page contradicts itself or is missing: a rate above its roof is an error of one of the two."""
-    return bool(evidence.skipped) or any(row.roof_share > ABOVE for subject in evidence.subjects for row in subject.rows)
+    from ..reports.page.rows import is_above
+
+    return bool(evidence.skipped) or any(is_above(row) for subject in evidence.subjects for row in subject.rows)

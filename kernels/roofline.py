@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from ..configs.cases import Case
 from ..configs.machine import CacheLevel, Machine
 
+ABOVE_ROOF = 1.005  # over this share of its roof a rate is an error of one of the two; half a percent is the last figure shown
 # Their result saturates, or is no sum: no product can be made of these alone.
 _NO_CEILING = ("vpmaddubsw", "vpmaddwd")
 _MULTIPLY_ADDS = ("fma", "dot", "mma")

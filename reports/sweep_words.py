@@ -16,6 +16,7 @@ from ..configs.sweepdoc import SweepDocument, SweepKernel, SweepRow
 from ..configs.sweeplog import Missing
 from ..configs.units import duration_words, pretty, size_words
 from ..kernels.measure.stats import half_width_share
+from ..kernels.roofline import ABOVE_ROOF
 from .cells import plural
 from .numbers import figure, percent
 from .sweep_rows import FAILED, CellRows, fused_gains
@@ -112,7 +113,7 @@ def share_words(share: float) -> str:
     if not math.isfinite(share):
         return ""
     shown = f"{100 * share:.0f} %" if share >= 0.095 else f"{100 * share:.1f} %"
-    return f"!{shown}" if share > 1.005 else shown
+    return f"!{shown}" if share > ABOVE_ROOF else shown
 
 
 def ratio_words(row: SweepRow) -> str:
@@ -307,7 +308,7 @@ def _told_by_rows(document: SweepDocument, names: dict[str, str]) -> list[tuple[
 
 
 def _row_warnings(document: SweepDocument, names: dict[str, str]) -> Iterable[tuple[str, str]]:
-    above = [row for row in document.rows if row.roof_share > 1.005]
+    above = [row for row in document.rows if row.roof_share > ABOVE_ROOF]
     if above:
         worst = max(above, key=lambda r: r.roof_share)
         rows = "1 row is above its" if len(above) == 1 else f"{len(above)} rows are above their"

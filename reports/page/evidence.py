@@ -124,7 +124,7 @@ def arranged(subjects: list[Subject], skipped: Iterable[Skipped] = ()) -> Eviden
     labels = _labels(ordered)
     labelled = tuple(replace(s, label=labels[s.id]) for s in ordered)
     names = _names(labelled)
-    return Evidence(labelled, tuple(skipped), names, _order(labelled, names))
+    return Evidence(labelled, tuple(skipped), names, _order(names))
 
 
 def files_of(words: list[str], results: Path) -> Iterator[Path]:
@@ -278,9 +278,8 @@ def _names(subjects: tuple[Subject, ...]) -> dict[str, str]:
 _FIRST = ("vectorized", "openblas", "mkl", "onednn", "aocl", "blis", "naive", "blocked", "libxsmm")
 
 
-def _order(subjects: tuple[Subject, ...], names: dict[str, str]) -> dict[str, int]:
+def _order(names: dict[str, str]) -> dict[str, int]:
     """Numbers by name: the usual kernels keep theirs in every report, so that a reader knows a colour again."""
-    del subjects
     shown = dict.fromkeys(names.values())
     ranks = {name: _FIRST.index(name.partition("@")[0]) if name.partition("@")[0] in _FIRST else len(_FIRST) for name in shown}
     return {name: number for number, name in enumerate(sorted(shown, key=lambda n: (ranks[n], n)))}

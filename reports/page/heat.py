@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...configs.dtypes import MIXES
 from ...configs.sweepdoc import SweepRow
+from ...kernels.roofline import ABOVE_ROOF
 from ..figures.heatmap import NOTHING, Grid, Tile, draw_heatmap, is_wide, percent_words
 from ..figures.theme import Mark
 from .blocks import Block, Column, Figure, Prose, Table, Value, numbers, plain
 from .evidence import Evidence, Subject
 from .origins import labels_of
-from .rows import ABOVE, NOT_A_WIN, best_times, failed, is_timed, mean_share, names_of, positive, rows_of, suffix
+from .rows import NOT_A_WIN, TYPE_ORDER, best_times, failed, is_timed, mean_share, names_of, positive, rows_of, suffix
 
 _MACHINES = 2
 _COLUMNS = 24
@@ -44,7 +44,7 @@ def _of_machine(evidence: Evidence, subject: Subject, rows: list[SweepRow]) -> l
     names = list(dict.fromkeys(labels[row.case_id] for row in sorted(rows, key=lambda r: (r.case.operations, labels[r.case_id]))))
     left_out = [c for c in dict.fromkeys(map(column_of, rows)) if c not in columns]
     note = f"Left out, with fewer cells: {', '.join(left_out[:12])}." if left_out else ""
-    best = best_times(rows)
+    best = best_times(subject)
     chosen = _chosen(subject, rows)
     shown = names_of(evidence, subject, rows)[chosen]
     blocks: list[Block] = []
@@ -90,11 +90,10 @@ def _columns(rows: list[SweepRow]) -> list[str]:
     """Data types and threads, those with most cells, in the order of data types."""
     cells: dict[str, dict[str, None]] = {}
     first: dict[str, tuple[int, int]] = {}
-    order = {name: i for i, name in enumerate(MIXES)}
     for row in rows:
         name = column_of(row)
         cells.setdefault(name, {})[row.case_id] = None
-        first[name] = (row.case.threads, order[row.case.dtype])
+        first[name] = (row.case.threads, TYPE_ORDER[row.case.dtype])
     kept = sorted(cells, key=lambda name: (-len(cells[name]), first[name]))[:_COLUMNS]
     return sorted(kept, key=lambda name: first[name])
 
@@ -158,7 +157,7 @@ def _tile(way: _Way, name: str, column: str, cells: dict[str, list[SweepRow]]) -
     shares = {case_id: share for case_id, own in cells.items() if (share := way.share(own)) is not None and positive(share)}
     mean = mean_share(shares.values())
     wrong = sum(failed(row) for own in cells.values() for row in own if row.kernel == way.kernel)
-    above = 0 if way.kernel else sum(share > ABOVE for share in shares.values())
+    above = 0 if way.kernel else sum(share > ABOVE_ROOF for share in shares.values())
     faults = ", ".join(
         filter(None, (f"wrong, crashed or hung in {wrong}" if wrong else "", f"above the roof in {above}: {NOT_A_WIN}" if above else ""))
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..markdown import escaped
-from .blocks import Block, Card, Cards, Code, Figure, File, Heading, Points, Prose, Section, Table, Value
+from .blocks import Block, Card, Cards, Code, Figure, Heading, Points, Prose, Section, Table, Value
 from .html import SIGNS, Page
 
 _MOST_ROWS = 60  # of a figure's table: Markdown is read, not searched
@@ -38,7 +38,7 @@ def _block(block: Block, figures: str) -> list[str]:
         return _figure(block, figures)
     if isinstance(block, Cards):
         return [line for card in block.cards for line in _card(card, figures)]
-    return _file(block)
+    return []  # a file travels in the page alone
 
 
 def _longest_run(text: str) -> int:
@@ -83,8 +83,3 @@ def _cell(cell: str | Value) -> str:
     value = cell if isinstance(cell, Value) else Value(cell)
     sign = SIGNS.get(value.mark, "")
     return escaped(f"{sign} {value.text}" if sign else value.text)
-
-
-def _file(file: File) -> list[str]:
-    del file  # it travels in the page; the files themselves are named in the text
-    return []

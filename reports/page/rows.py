@@ -7,23 +7,25 @@ cost their row, never the report.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ...configs.cases import Case, Status
 from ...configs.dtypes import MIXES
 from ...configs.sweepdoc import SweepRow
+from ...kernels.roofline import ABOVE_ROOF
+from ..numbers import figure as three
 from ..sweep_rows import FAILED
-from ..sweep_words import case_words, share_words
+from ..sweep_words import case_words, precision_words, rate_unit, share_words
 from .blocks import plain
 from .evidence import Evidence, Subject
 
 UNFUSED = "-unfused"  # a library with its epilogue in a pass of its own: no library of its own
-ABOVE = 1.005  # over this share of its roof, a point is an error; as in `sweep_words`
 NOT_A_WIN = "an error of flop count, unit, clock or roof, never a win"
 FEW = 16  # rows or columns up to this number are few
 _LONGEST = 4.0  # a side that is so many times another makes a product tall, wide or deep
 _LARGEST = 10**9
+TYPE_ORDER = {name: place for place, name in enumerate(MIXES)}
 
 
 def rows_of(subject: Subject) -> list[SweepRow]:
@@ -50,7 +52,7 @@ def positive(value: float) -> bool:
 
 def is_above(row: SweepRow) -> bool:
     """Whether it is above its roof: something is wrong with it, or with the roof."""
-    return math.isfinite(row.roof_share) and row.roof_share > ABOVE
+    return math.isfinite(row.roof_share) and row.roof_share > ABOVE_ROOF
 
 
 def roof_words(row: SweepRow) -> str:
@@ -59,16 +61,34 @@ def roof_words(row: SweepRow) -> str:
     return "" if not positive(share) else "over 9999 %" if share > 99.99 else share_words(share).lstrip("!")
 
 
+def highest(rows: Iterable[SweepRow]) -> SweepRow:
+    """The row of the highest rate; what is above its roof is no candidate while there is another."""
+    return max(rows, key=lambda row: (not is_above(row), row.rate, row.kernel, row.case_id))
+
+
+def rate_words(row: SweepRow) -> str:
+    """`89.1 GFLOP/s ±1.2 %`."""
+    return f"{three(row.rate * 1e-9)} {rate_unit(row.case)} {precision_words(row)}".strip()
+
+
+def point_words(name: str, row: SweepRow) -> str:
+    """The tooltip of a row that is a point in a figure."""
+    share = roof_words(row)
+    bound = f" ({plain(row.roof_bound, 12)})" if row.roof_bound else ""
+    roof = f", {share} of the roof{bound}" if share else ""
+    return f"{name} {shape_words(row.case)}: {rate_words(row)}{roof}" + (f": {NOT_A_WIN}" if is_above(row) else "")
+
+
 def failed(row: SweepRow) -> bool:
     """Wrong, crashed or hung."""
     return row.status in FAILED
 
 
-def best_times(rows: Iterable[SweepRow]) -> dict[str, float]:
-    """Cell to the shortest time of any kernel, in seconds."""
+def best_times(subject: Subject) -> dict[str, float]:
+    """Cell to the shortest time of any kernel, in seconds; those with their epilogue in a pass of its own are held against, too."""
     best: dict[str, float] = {}
-    for row in rows:
-        if is_timed(row):
+    for row in subject.rows:
+        if is_timed(row) and sane(row.case):
             best[row.case_id] = min(row.time_s, best.get(row.case_id, row.time_s))
     return best
 
@@ -100,7 +120,7 @@ class Group:
     @property
     def unit(self) -> str:
         """GOP/s for whole numbers, GFLOP/s elsewhere."""
-        return "GOP/s" if MIXES[self.dtype].integer else "GFLOP/s"
+        return rate_unit(self.rows[0].case)
 
 
 def groups_of(rows: Iterable[SweepRow]) -> list[Group]:
@@ -108,9 +128,15 @@ def groups_of(rows: Iterable[SweepRow]) -> list[Group]:
     found: dict[tuple[str, int], list[SweepRow]] = {}
     for row in rows:
         found.setdefault((row.case.dtype, row.case.threads), []).append(row)
-    order = {name: i for i, name in enumerate(MIXES)}
     groups = [Group(dtype, threads, tuple(each)) for (dtype, threads), each in found.items()]
-    return sorted(groups, key=lambda g: (-len(g.rows), g.threads, order[g.dtype]))
+    return sorted(groups, key=lambda g: (-len(g.rows), g.threads, TYPE_ORDER[g.dtype]))
+
+
+def listed(evidence: Evidence, groups: Sequence[tuple[Subject, Group]], most: int = 30) -> str:
+    """Groups in words, with the machine where there are several."""
+    several = len(evidence.swept) > 1
+    words = ", ".join(f"{group.words} on {subject.label}" if several else group.words for subject, group in groups[:most])
+    return words + (f" and {len(groups) - most} more" if len(groups) > most else "")
 
 
 def suffix(evidence: Evidence, subject: Subject) -> str:

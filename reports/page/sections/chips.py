@@ -19,6 +19,7 @@ from ..blocks import Block, Card, Cards, Cell, Column, Points, Prose, Table, Val
 from ..chiptable import compared_chips
 from ..evidence import Evidence, Subject
 from ..registry import section
+from ..rows import UNFUSED
 from ..values import (
     NONE,
     Peak,
@@ -239,7 +240,7 @@ def _not_run(machine: Machine) -> list[Block]:
 
 def _libraries(subject: Subject, evidence: Evidence) -> list[Block]:
     """Who took part in its sweeps: libraries and frameworks first, then our own kernels."""
-    kernels = [k for name, k in subject.kernels.items() if "-unfused" not in name]
+    kernels = [k for name, k in subject.kernels.items() if UNFUSED not in name]
     if not kernels:
         return []
     asked: dict[str, int] = {}
@@ -296,8 +297,4 @@ def _absent(subject: Subject) -> list[Block]:
     )
     note = f"{len(everyone) - _MOST_ABSENT} more are in the raw data." if len(everyone) > _MOST_ABSENT else ""
     columns = (Column("Library"), Column("Why"), Column("What brings it"))
-    return (
-        [Table(f"Not here: {plural(len(everyone), 'library').replace('librarys', 'libraries')}", columns, rows, note, folded=True)]
-        if rows
-        else []
-    )
+    return [Table(f"Not here: {plural(len(everyone), 'library', 'libraries')}", columns, rows, note, folded=True)] if rows else []

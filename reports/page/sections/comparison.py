@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from ....configs.comparedoc import Apart, Mean, Outcome, Pair, Ratio
+from ....configs.comparedoc import CompareDocument, Outcome, Pair, Ratio
 from ....configs.sweepdoc import SweepRow
+from ...cells import plural
+from ...compare_notes import same_runs
 from ...compare_words import apart_groups, count_words, mean_words, outcome_words, span_words, times
 from ...comparison import Side, compare, counted, geometric_mean, matched, ratio_of
 from ...figures.forest import ForestRow, Strip, draw_forest, draw_strips
@@ -17,6 +19,7 @@ from ...sweep_words import case_words
 from ..blocks import Block, Cell, Column, Figure, Heading, Points, Prose, Table, Value, numbers, plain
 from ..evidence import Evidence, Subject
 from ..registry import section
+from ..rows import UNFUSED, rows_of
 
 MOST_ROWS = 60  # of a forest
 MOST_MARKS = 240  # of a figure of strips
@@ -71,10 +74,7 @@ class _Compared:
     b: str
     name: str
     title: str
-    pairs: tuple[Pair, ...]
-    apart: tuple[Apart, ...]
-    mean: Mean | None
-    notes: tuple[str, ...]
+    document: CompareDocument
 
 
 def side_of(subject: Subject, rows: Iterable[SweepRow], kernel: str = "", absence: str = "") -> Side:
@@ -82,11 +82,6 @@ def side_of(subject: Subject, rows: Iterable[SweepRow], kernel: str = "", absenc
     runs = tuple(sweep.run_id for sweep in subject.sweeps)
     name, kind = (kernel, "kernel") if kernel else (subject.id, "machine")
     return Side(name, kind, subject.id, tuple(rows), runs, kernel, subject.synthetic, absence)
-
-
-def _usual(subject: Subject) -> list[SweepRow]:
-    """Rows without those of kernels that do their epilogue apart: these are no libraries of their own."""
-    return [row for row in subject.rows if "-unfused" not in row.kernel]
 
 
 def best_rows(rows: Iterable[SweepRow], kernels: Sequence[str]) -> list[SweepRow]:
@@ -102,8 +97,8 @@ def best_rows(rows: Iterable[SweepRow], kernels: Sequence[str]) -> list[SweepRow
 
 def _libraries(evidence: Evidence, subject: Subject, ending: str) -> list[Block]:
     """Our kernel against the best library of each cell, and each library against that."""
-    rows = _usual(subject)
-    libraries = [name for name, kernel in subject.kernels.items() if kernel.kind == "library" and "-unfused" not in name]
+    rows = rows_of(subject)
+    libraries = [name for name, kernel in subject.kernels.items() if kernel.kind == "library" and UNFUSED not in name]
     best = best_rows(rows, libraries)
     if not best:
         return []
@@ -117,7 +112,7 @@ def _libraries(evidence: Evidence, subject: Subject, ending: str) -> list[Block]
             "the best library is chosen in each cell by the time that is compared: chance favours it a little",
             *document.notes,
         )
-        shown = _Compared(OURS, BEST, f"comparison-best{ending}", title, document.pairs, document.apart, document.mean, notes)
+        shown = _Compared(OURS, BEST, f"comparison-best{ending}", title, replace(document, notes=notes))
         blocks += _shown(evidence, shown, "chosen library")
     blocks += _each_library(evidence, subject, rows, libraries, best, ending)
     return [Heading(f"Libraries on {subject.label}"), *blocks] if blocks else []
@@ -150,10 +145,10 @@ def _each_library(
 
 def _machines(evidence: Evidence, first: Subject, other: Subject, ending: str) -> list[Block]:
     """The same kernels at the same versions on two machines."""
-    document = compare(side_of(first, _usual(first)), side_of(other, _usual(other)))
+    document = compare(side_of(first, rows_of(first)), side_of(other, rows_of(other)))
     title = f"Same kernels on {first.label} and {other.label}"
     a, b = (first.label, other.label) if max(len(first.label), len(other.label)) <= _NAME else ("A", "B")
-    shown = _Compared(a, b, f"comparison-machines{ending}", title, document.pairs, document.apart, document.mean, document.notes)
+    shown = _Compared(a, b, f"comparison-machines{ending}", title, document)
     lines: dict[str, list[Pair]] = {}
     for pair in document.pairs:
         lines.setdefault(pair.a.kernel, []).append(pair)
@@ -166,31 +161,32 @@ def _machines(evidence: Evidence, first: Subject, other: Subject, ending: str) -
 
 def _shown(evidence: Evidence, shown: _Compared, kernel_title: str) -> list[Block]:
     """Sentences, forest with its table, what to know, what cannot be compared."""
-    counts = counted(shown.pairs)
-    blocks: list[Block] = [Prose(f"{_capital(mean_words(shown.mean, shown.a, shown.b))}.")]
-    if shown.pairs:
+    counts = counted(shown.document.pairs)
+    blocks: list[Block] = [Prose(f"{_capital(mean_words(shown.document.mean, shown.a, shown.b))}.")]
+    if shown.document.pairs:
         words = count_words(counts[Outcome.A_FASTER], counts[Outcome.B_FASTER], counts[Outcome.NO_DIFFERENCE], shown.a, shown.b)
         blocks += [Prose(f"{_capital(words)}."), _forest(evidence, shown, kernel_title)]
-    grave = "warn" if any("not in the intervals" in note or note.startswith("synthetic") for note in shown.notes) else ""
-    blocks += [Points(tuple(("", plain(note, 400)) for note in shown.notes), kind=grave)] if shown.pairs and shown.notes else []
+        grave = "" if same_runs(shown.document) and not (shown.document.a.synthetic or shown.document.b.synthetic) else "warn"
+        notes = tuple(("", plain(note, 400)) for note in shown.document.notes)
+        blocks += [Points(notes, kind=grave)] if notes else []
     return [*blocks, *_apart(evidence, shown)]
 
 
 def _forest(evidence: Evidence, shown: _Compared, kernel_title: str) -> Figure:
-    drawn = spread(shown.pairs, MOST_ROWS)
-    several = len({pair.a.kernel for pair in shown.pairs}) > 1
+    drawn = spread(shown.document.pairs, MOST_ROWS)
+    several = len({pair.a.kernel for pair in shown.document.pairs}) > 1
     rows = [_forest_row(evidence, pair, shown.a, shown.b, several=several) for pair in drawn]
     note = ""
-    if len(drawn) < len(shown.pairs):
-        note = f"{len(drawn)} of {len(shown.pairs):,} cells drawn, spread evenly over the sorted list; the mean is that of all."
-    least, most = shown.pairs[-1].ratio.value, shown.pairs[0].ratio.value
-    said = f"Ratio of times with interval in {_cells(len(shown.pairs))}, sorted, from {times(least)} to {times(most)}."
+    if len(drawn) < len(shown.document.pairs):
+        note = f"{len(drawn)} of {len(shown.document.pairs):,} cells drawn, spread evenly over the sorted list; the mean is that of all."
+    least, most = shown.document.pairs[-1].ratio.value, shown.document.pairs[0].ratio.value
+    said = f"Ratio of times with interval in {plural(len(shown.document.pairs), 'cell')}, sorted, from {times(least)} to {times(most)}."
     return Figure(
         shown.name,
         shown.title,
-        f"{said} {_capital(mean_words(shown.mean, shown.a, shown.b))}.",
-        partial(draw_forest, rows, counted(shown.pairs), shown.mean, _short(shown.a), _short(shown.b)),
-        _pair_table(evidence, shown.pairs, (shown.a, shown.b), kernel_title),
+        f"{said} {_capital(mean_words(shown.document.mean, shown.a, shown.b))}.",
+        partial(draw_forest, rows, counted(shown.document.pairs), shown.document.mean, _short(shown.a), _short(shown.b)),
+        _pair_table(evidence, shown.document.pairs, (shown.a, shown.b), kernel_title),
         how=f"{_HOW} A ratio beyond the axis is written beside its point at the edge{_who(shown.a, shown.b)}.",
         note=note,
     )
@@ -224,9 +220,8 @@ def _strips(
     if any(strip.mean.n > len(strip.rows) for strip in drawn):
         notes.append(f"at most {each} cells a line drawn, spread evenly over the sorted list; the means are those of all.")
     best = made[0][1]
-    described = (
-        f"Ratios of all cells for {len(made)} kernels. Highest mean: {best.name} with {times(best.mean.value)} over {_cells(best.mean.n)}."
-    )
+    over = f"{times(best.mean.value)} over {plural(best.mean.n, 'cell')}"
+    described = f"Ratios of all cells for {plural(len(made), 'kernel')}. Highest mean: {best.name} with {over}."
     return [
         Figure(
             name,
@@ -290,7 +285,7 @@ def _pair_table(evidence: Evidence, pairs: Sequence[Pair], sides: tuple[str, str
 
 def _apart(evidence: Evidence, shown: _Compared) -> list[Block]:
     """What cannot be compared, counted by reason."""
-    groups = apart_groups(shown.apart)
+    groups = apart_groups(shown.document.apart)
     if not groups:
         return []
     rows = tuple(
@@ -305,7 +300,7 @@ def _apart(evidence: Evidence, shown: _Compared) -> list[Block]:
     )
     note = f"{len(groups) - _MOST_REASONS} more reasons are left out." if len(groups) > _MOST_REASONS else ""
     columns = (Column("Why"), *numbers("Cells"), Column("Kernels"), Column("Such as"))
-    caption = f"{_cells(len(shown.apart))} cannot be compared{_who(shown.a, shown.b)}"
+    caption = f"{plural(len(shown.document.apart), 'cell')} cannot be compared{_who(shown.a, shown.b)}"
     return [Table(caption, columns, rows, note, folded=True)]
 
 
@@ -316,10 +311,6 @@ def _who(a: str, b: str) -> str:
 
 def _short(name: str) -> str:
     return name if len(name) <= _NAME else name[: _NAME - 1] + "…"
-
-
-def _cells(count: int) -> str:
-    return "1 cell" if count == 1 else f"{count:,} cells"
 
 
 def _capital(text: str) -> str:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 from ....configs.cases import Status
 from ....configs.dtypes import MIXES
 from ....configs.sweepdoc import SweepRow
+from ...cells import plural
 from ...figures.fragments import Standing, grid_of
 from ...figures.heatmap import draw_heatmap, is_wide, percent_words
-from ...sweep_rows import FAILED, NEAR
+from ...sweep_rows import FAILED
 from ..blocks import Block, Cell, Column, Figure, Heading, Prose, Table, Value, numbers, plain
-from ..evidence import Evidence, Subject
+from ..evidence import Evidence
 from ..registry import section
-from ..rows import CLASS_WORDS, best_times, failed, is_timed, mean_share, names_of, python_note, rows_of, shape_class, shape_words, suffix
+from ..rows import CLASS_WORDS, TYPE_ORDER, failed, is_timed, mean_share, python_note, shape_class, shape_words, suffix
+from ..standings import Standings, Total
 
 MOST_MACHINES = 4
 MOST_GROUPS = 40
@@ -34,7 +35,7 @@ def fragmentation(evidence: Evidence) -> list[Block]:
     blocks: list[Block] = []
     several = len(evidence.swept) > 1
     for subject in evidence.swept[:MOST_MACHINES]:
-        view = View.of(evidence, subject)
+        view = Standings.of(evidence, subject)
         if view is None:
             continue
         blocks += [Heading(subject.label)] if several else []
@@ -51,78 +52,18 @@ def fragmentation(evidence: Evidence) -> list[Block]:
     return blocks
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
-    """What one kernel did in all cells: how many it served right, within 5 % of the best, as the best; how often it failed, and how."""
-
-    kernel: str
-    name: str
-    kind: str
-    served: int
-    near: int
-    best: int
-    failed: Counter[Status]
-    speed: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A machine's rows as this section sees them: cells, the best time of each, the kernels in order of the cells that they serve."""
-
-    subject: Subject
-    rows: tuple[SweepRow, ...]
-    cells: dict[str, SweepRow]  # any row of the cell
-    best: dict[str, float]
-    totals: tuple[Total, ...]
-
-    @staticmethod
-    def of(evidence: Evidence, subject: Subject) -> View | None:
-        """The view; None where no row can be compared."""
-        rows = rows_of(subject)
-        if not rows:
-            return None
-        best = best_times(rows)
-        kinds = {name: kernel.kind for name, kernel in subject.kernels.items()}
-        own: dict[str, list[SweepRow]] = {}
-        for row in rows:
-            own.setdefault(row.kernel, []).append(row)
-        totals = [_total(k, name, kinds.get(k, ""), own[k], best) for k, name in names_of(evidence, subject, rows).items()]
-        totals.sort(key=lambda t: (-t.served, -t.near, t.name))
-        return View(subject, tuple(rows), {row.case_id: row for row in rows}, best, tuple(totals))
-
-
-def _total(kernel: str, name: str, kind: str, rows: list[SweepRow], best: dict[str, float]) -> Total:
-    timed = [row for row in rows if is_timed(row)]
-    ratios = [row.time_s / best[row.case_id] for row in timed]
-    failures = Counter(row.status for row in rows if failed(row))
-    return Total(
-        kernel,
-        name,
-        kind,
-        len(timed),
-        sum(r <= NEAR for r in ratios),
-        sum(r <= 1.0 for r in ratios),
-        failures,
-        mean_share(1 / r for r in ratios),
-    )
-
-
 # --- the sentence -------------------------------------------------------------------------------------------------------------
 
 
-def sentence(view: View) -> str:
+def sentence(view: Standings) -> str:
     """How many cells each serves, whether anybody serves all, what ours alone serve, and who is wrong."""
     count = len(view.cells)
     libraries = [t for t in view.totals if t.kind in ("library", "framework")]
     parts = [_serves(t) for t in (libraries or list(view.totals))[:5]]
     if len(libraries) > 5:
         parts.append(f"{len(libraries) - 5} more serve fewer")
-    head = f"Of {_cells(count)} on {view.subject.label}, {'; '.join(parts)}."
+    head = f"Of {plural(count, 'cell')} on {view.subject.label}, {'; '.join(parts)}."
     return " ".join(filter(None, (head, _all_served(libraries, count), _ours(view), _wrong(view))))
-
-
-def _cells(count: int) -> str:
-    return "1 cell" if count == 1 else f"{count:,} cells"
 
 
 def _serves(total: Total) -> str:
@@ -140,27 +81,22 @@ def _all_served(libraries: list[Total], count: int) -> str:
     return f"{', '.join(everyone[:4])} {'serves' if len(everyone) == 1 else 'serve'} all of them."
 
 
-def _ours(view: View) -> str:
+def _ours(view: Standings) -> str:
     """The cells that only our own kernels serve, and those that nobody does."""
-    kinds = {t.kernel: t.kind for t in view.totals}
-    by_cell: dict[str, set[str]] = {}
-    for row in view.rows:
-        if is_timed(row):
-            by_cell.setdefault(row.case_id, set()).add(kinds[row.kernel])
+    by_cell = view.served_by()
     alone = [view.cells[c] for c, who in by_cell.items() if who == {"own"}]
     nobody = len(view.cells) - len(by_cell)
     words = []
-    if alone and any(kind != "own" for kind in kinds.values()):
+    if alone and any(t.kind != "own" for t in view.totals):
         types = Counter(row.case.dtype for row in alone)
-        order = {name: i for i, name in enumerate(MIXES)}
-        shown = ", ".join(f"{n} of {dtype}" for dtype, n in sorted(types.items(), key=lambda item: (-item[1], order[item[0]]))[:5])
-        words.append(f"{_cells(len(alone))} {'is' if len(alone) == 1 else 'are'} served by nobody but our own kernels ({shown}).")
+        shown = ", ".join(f"{n} of {dtype}" for dtype, n in sorted(types.items(), key=lambda item: (-item[1], TYPE_ORDER[item[0]]))[:5])
+        words.append(f"{plural(len(alone), 'cell')} {'is' if len(alone) == 1 else 'are'} served by nobody but our own kernels ({shown}).")
     if nobody:
-        words.append(f"{_cells(nobody)} {'is' if nobody == 1 else 'are'} served right by nobody.")
+        words.append(f"{plural(nobody, 'cell')} {'is' if nobody == 1 else 'are'} served right by nobody.")
     return " ".join(words)
 
 
-def _wrong(view: View) -> str:
+def _wrong(view: Standings) -> str:
     parts = [
         f"{t.name} {' and '.join(f'{status.value} in {t.failed[status]:,}' for status in FAILED if t.failed[status])}"
         for t in view.totals
@@ -175,16 +111,15 @@ def _wrong(view: View) -> str:
 # --- the picture --------------------------------------------------------------------------------------------------------------
 
 
-def _groups(view: View) -> tuple[list[tuple[tuple[int, int, str], list[str]]], int]:
+def _groups(view: Standings) -> tuple[list[tuple[tuple[int, int, str], list[str]]], int]:
     """Cells by data type, threads and class of shapes: ((place of the type, threads, class), cells); without classes if too many.
 
     The second result is how many groups were left out.
     """
-    order = {name: i for i, name in enumerate(MIXES)}
     for classes in (True, False):
         found: dict[tuple[int, int, str], list[str]] = {}
         for case_id, row in view.cells.items():
-            key = (order[row.case.dtype], row.case.threads, shape_class(row.case) if classes else "")
+            key = (TYPE_ORDER[row.case.dtype], row.case.threads, shape_class(row.case) if classes else "")
             found.setdefault(key, []).append(case_id)
         if len(found) <= MOST_GROUPS:
             break
@@ -192,7 +127,7 @@ def _groups(view: View) -> tuple[list[tuple[tuple[int, int, str], list[str]]], i
     return sorted(kept), len(found) - len(kept)
 
 
-def _figure(view: View, end: str) -> Figure:
+def _figure(view: Standings, end: str) -> Figure:
     groups, left_out = _groups(view)
     by_place = {(row.case_id, row.kernel): row for row in view.rows}
     types = list(MIXES)
@@ -228,7 +163,7 @@ def _group_words(dtype: str, threads: int, shapes: str, cells: int) -> str:
     return " ".join(filter(None, (dtype, f"t{threads}" if threads != 1 else "", shapes, f"({cells})")))
 
 
-def _standing(view: View, by_place: dict[tuple[str, str], SweepRow], total: Total, name: str, cells: list[str]) -> Standing:
+def _standing(view: Standings, by_place: dict[tuple[str, str], SweepRow], total: Total, name: str, cells: list[str]) -> Standing:
     own = [by_place[c, total.kernel] for c in cells if (c, total.kernel) in by_place]
     timed = [row for row in own if is_timed(row)]
     failures = Counter(row.status for row in own if failed(row))
@@ -253,7 +188,7 @@ def _value(each: Standing) -> Value:
 # --- tables -------------------------------------------------------------------------------------------------------------------
 
 
-def _totals(view: View) -> Table:
+def _totals(view: Standings) -> Table:
     count = len(view.cells)
     kernels = view.subject.kernels
     rows: list[tuple[Cell, ...]] = []
@@ -274,7 +209,7 @@ def _totals(view: View) -> Table:
     )
     note = "Absent: it does not serve the cell, or was not asked (a call would have taken too long)."
     note = " ".join(filter(None, (note, python_note(t.name for t in view.totals))))
-    return Table(f"All {_cells(count)} on {view.subject.label}", columns, tuple(rows), note)
+    return Table(f"All {plural(count, 'cell')} on {view.subject.label}", columns, tuple(rows), note)
 
 
 def _count(number: int, of: int = 0) -> Value:
@@ -285,7 +220,7 @@ def _failed_cell(number: int) -> Value:
     return Value(f"{number:,}", "bad", sort=float(number)) if number else Value("0", "dim", sort=0.0)
 
 
-def _reasons(view: View) -> list[Block]:
+def _reasons(view: Standings) -> list[Block]:
     """Why kernels are absent from cells, in their own words."""
     names = {t.kernel: t.name for t in view.totals}
     counted: Counter[tuple[str, str]] = Counter()
@@ -302,7 +237,7 @@ def _reasons(view: View) -> list[Block]:
     return [Table(f"Why kernels are absent, in the newest sweep on {view.subject.label}", columns, cells, note, folded=True)]
 
 
-def _failures(view: View) -> list[Block]:
+def _failures(view: Standings) -> list[Block]:
     """Every failure, wrong answers first."""
     rows = [row for row in view.rows if failed(row)]
     if not rows:

@@ -9,6 +9,7 @@ from ....configs.dtypes import MIXES
 from ....configs.sweepdoc import SweepFused, SweepRow
 from ....configs.units import size_words
 from ....kernels.roofline import Roofs
+from ...cells import plural
 from ...figures.keys import Series
 from ...figures.sizes import Line, Roof, Step, draw_sizes, kept_others
 from ...figures.theme import Mark
@@ -22,14 +23,15 @@ from ..registry import section
 from ..rows import (
     NOT_A_WIN,
     Group,
-    best_times,
     groups_of,
+    highest,
     is_above,
     is_timed,
+    listed,
     names_of,
+    point_words,
     positive,
     python_note,
-    roof_words,
     rows_of,
     shape_words,
     size_of,
@@ -60,10 +62,8 @@ def performance(evidence: Evidence) -> list[Block]:
         blocks += [_figure(evidence, subject, group) for subject, group in drawn[:MOST_FIGURES]]
     left_out = [each for each in wanted if each not in drawn[:MOST_FIGURES]]
     if left_out:
-        several = len(evidence.swept) > 1
-        words = ", ".join(f"{g.words} on {s.label}" if several else g.words for s, g in left_out[:30])
-        more = f" and {len(left_out) - 30} more" if len(left_out) > 30 else ""
-        blocks.append(Prose(f"Not drawn against size, because fewer sizes or fewer rows speak of them: {words}{more}.", "note"))
+        words = listed(evidence, left_out)
+        blocks.append(Prose(f"Not drawn against size, because fewer sizes or fewer rows speak of them: {words}.", "note"))
     heat = heatmaps(evidence)
     blocks += [Heading("By shape and data type"), *heat] if heat else []
     return [*blocks, *_fused(evidence)]
@@ -120,20 +120,13 @@ def _line(number: int, name: str, rows: list[SweepRow]) -> Line:
     cubes: dict[int, Step] = {}
     others = []
     for row in sorted(rows, key=lambda r: (size_of(r.case), r.case_id)):
-        mark = Mark(_words(name, row), row.case_id)
+        mark = Mark(point_words(name, row), row.case_id)
         if is_plain_cube(row.case):
             low, high = (row.operations / s if positive(s) and row.operations > 0 else row.rate for s in (row.high_s, row.low_s))
             cubes[row.case.m] = Step(float(row.case.m), row.rate, low, high, mark)
         else:
             others.append((size_of(row.case), row.rate, mark))
     return Line(Series(name, number), tuple(cubes.values()), tuple(others))
-
-
-def _words(name: str, row: SweepRow) -> str:
-    unit = "GOP/s" if row.case.mix.integer else "GFLOP/s"
-    rate = f"{three(row.rate * 1e-9)} {unit} {precision_words(row)}".strip()
-    share = f", {roof_words(row)} of the roof" if roof_words(row) else ""
-    return f"{name} {shape_words(row.case)}: {rate}{share}" + (f": {NOT_A_WIN}" if is_above(row) else "")
 
 
 def _roof(subject: Subject, group: Group) -> Roof | None:
@@ -153,9 +146,9 @@ def _roof(subject: Subject, group: Group) -> Roof | None:
 
 def _description(group: Group, subject: Subject, names: dict[str, str], lines: list[Line]) -> str:
     cubes = sum(1 for line in lines if line.steps)
-    best = max(group.rows, key=lambda r: (not is_above(r), r.rate))
+    best = highest(group.rows)
     return (
-        f"Rate against size for {len(lines)} {'kernel' if len(lines) == 1 else 'kernels'} ({cubes} with cubes) in {group.words} "
+        f"Rate against size for {plural(len(lines), 'kernel')} ({cubes} with cubes) in {group.words} "
         f"on {subject.label}; the highest is {names[best.kernel]} in {shape_words(best.case)} with {three(best.rate * 1e-9)} {group.unit}."
     )
 
@@ -165,7 +158,9 @@ def _table(group: Group, names: dict[str, str]) -> Table:
     cells: dict[str, dict[str, SweepRow]] = {}
     for row in group.rows:
         cells.setdefault(row.case_id, {})[row.kernel] = row
-    best = best_times(group.rows)
+    best: dict[str, float] = {}  # of the columns of this table
+    for row in group.rows:
+        best[row.case_id] = min(row.time_s, best.get(row.case_id, row.time_s))
     ordered = sorted(cells.items(), key=lambda item: _place(next(iter(item[1].values())).case))
     rows: list[tuple[Cell, ...]] = []
     for case_id, own in ordered[:_ROWS]:

@@ -11,6 +11,7 @@ from ....configs.machine import Roof as MachineRoof
 from ....configs.published import chip_of
 from ....configs.sweepdoc import SweepRow
 from ....kernels.roofline import Compute, Roofs, elsewhere
+from ...cells import plural
 from ...figures.keys import Series
 from ...figures.roofline import Ceiling, Point, Slope, draw_roofline, kept_points
 from ...figures.theme import Mark
@@ -24,9 +25,12 @@ from ..rows import (
     NOT_A_WIN,
     Group,
     groups_of,
+    highest,
     is_above,
     is_timed,
+    listed,
     names_of,
+    point_words,
     positive,
     python_note,
     roof_words,
@@ -57,9 +61,7 @@ def rooflines(evidence: Evidence) -> list[Block]:
     chosen, rest = wanted[:MOST_FIGURES], wanted[MOST_FIGURES:]
     blocks: list[Block] = [_figure(evidence, subject, group, len(chosen)) for subject, group in chosen]
     if rest:
-        named = ", ".join(f"{group.words} on {subject.label}" if len(evidence.swept) > 1 else group.words for subject, group in rest[:30])
-        more = f" and {len(rest) - 30} more" if len(rest) > 30 else ""
-        blocks.append(Prose(f"Not drawn, because fewer rows speak of them: {named}{more}.", "note"))
+        blocks.append(Prose(f"Not drawn, because fewer rows speak of them: {listed(evidence, rest)}.", "note"))
     return blocks
 
 
@@ -109,35 +111,28 @@ def _by_importance(rows: tuple[SweepRow, ...]) -> list[SweepRow]:
 
 def _point(evidence: Evidence, names: dict[str, str], row: SweepRow) -> Point:
     name = names[row.kernel]
-    return Point(Series(name, evidence.number(row.kernel)), row.intensity, row.rate, Mark(_words(name, row), row.case_id), is_above(row))
+    mark = Mark(point_words(name, row), row.case_id)
+    return Point(Series(name, evidence.number(row.kernel)), row.intensity, row.rate, mark, is_above(row))
 
 
-def _words(name: str, row: SweepRow) -> str:
-    """The tooltip of a point."""
-    rate = f"{three(row.rate * 1e-9)} {'GOP/s' if row.case.mix.integer else 'GFLOP/s'} {precision_words(row)}".strip()
-    share = roof_words(row)
-    roof = f", {share} of the roof ({plain(row.roof_bound, 12)})" if share else ""
-    return f"{name} {shape_words(row.case)}: {rate}{roof}" + (f": {NOT_A_WIN}" if is_above(row) else "")
+def _count_above(above: list[SweepRow]) -> str:
+    return "1 point is above its roof" if len(above) == 1 else f"{len(above):,} points are above their roof"
 
 
 def _above_words(above: list[SweepRow], names: dict[str, str]) -> str:
     if not above:
         return ""
     worst = max(above, key=lambda r: r.roof_share)
-    count = "1 point is above its roof" if len(above) == 1 else f"{len(above):,} points are above their roof"
-    share = roof_words(worst)
-    return (
-        f"{count}, most of all {names[worst.kernel]} in {shape_words(worst.case)} ({share} of {plain(worst.roof_bound, 12)}): {NOT_A_WIN}."
-    )
+    where = f"{names[worst.kernel]} in {shape_words(worst.case)} ({roof_words(worst)} of {plain(worst.roof_bound, 12)})"
+    return f"{_count_above(above)}, most of all {where}: {NOT_A_WIN}."
 
 
 def _description(group: Group, subject: Subject, names: dict[str, str], above: list[SweepRow]) -> str:
-    best = max(group.rows, key=lambda r: (not is_above(r), r.rate))
+    best = highest(group.rows)
     roof = f", {roof_words(best)} of its roof" if roof_words(best) and not is_above(best) else ""
     cells = len({row.case_id for row in group.rows})
-    kernels = "1 kernel" if len(names) == 1 else f"{len(names)} kernels"
-    shapes = "1 case" if cells == 1 else f"{cells:,} cases"
-    odd = f" {len(above)} points lie above their roof." if above else " No point lies above its roof."
+    kernels, shapes = plural(len(names), "kernel"), plural(cells, "case")
+    odd = f" {_count_above(above)}." if above else " No point is above its roof."
     return (
         f"Operations a second against operations a byte for {kernels} in {shapes} of {group.words} on {subject.label}: the highest is "
         f"{names[best.kernel]} in {shape_words(best.case)} with {three(best.rate * 1e-9)} {group.unit}{roof}.{odd}"
@@ -280,7 +275,7 @@ def _table(group: Group, lines: Lines, names: dict[str, str], most: int) -> Tabl
     """Ceilings, then points: those above their roof, then by share of the roof."""
     ordered = sorted(group.rows, key=lambda r: (not is_above(r), -r.roof_share if positive(r.roof_share) else 0.0, -r.rate, r.kernel))
     shown = ordered[:most]
-    rows = [*lines.rows, *(_row(row, names[row.kernel], group) for row in shown)]
+    rows = [*lines.rows, *(_row(row, names[row.kernel]) for row in shown)]
     left_out = len(ordered) - len(shown)
     note = f"The {len(shown):,} rows nearest to their roof; the raw data has the other {left_out:,}." if left_out else ""
     columns = (
@@ -292,8 +287,7 @@ def _table(group: Group, lines: Lines, names: dict[str, str], most: int) -> Tabl
     return Table(f"Rates and roofs, {group.words}", columns, tuple(rows), note)
 
 
-def _row(row: SweepRow, name: str, group: Group) -> Row:
-    del group
+def _row(row: SweepRow, name: str) -> Row:
     above = is_above(row)
     mark = "bad" if above else ""
     rate = " ".join(filter(None, (three(row.rate * 1e-9), precision_words(row))))

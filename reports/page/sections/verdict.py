@@ -2,112 +2,100 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 
+from ....configs.comparedoc import Outcome
 from ....configs.machine import CacheLevel, Machine, Verdict
-from ....configs.sweepdoc import SweepRow
-from ....configs.units import pretty, size_words
+from ....configs.units import size_words
+from ...cells import plural
+from ...compare_words import span_words
 from ...comparison import geometric_mean, pairs_of_kernels
 from ...numbers import figure as three
 from ...numbers import value_of
-from ...sweep_rows import FAILED, NEAR
-from ...sweep_words import case_words, precision_words, rate_unit
 from ..blocks import Block, Code, Points, Prose, plain
 from ..evidence import Evidence, Subject
 from ..registry import section
-
-MOST_SENTENCES = 4
+from ..rows import NOT_A_WIN, failed, highest, is_above, is_timed, rate_words, roof_words, rows_of, shape_words
+from ..standings import Standings, Total
+from ..values import size_claims
 
 
 @section("verdict", "Verdict")
 def verdict(evidence: Evidence) -> list[Block]:
-    """What is best, by how much and how surely; what is wrong or missing."""
-    sentences = [s for s in (_best(evidence), _by_how_much(evidence), _wrong(evidence), _claims(evidence)) if s]
-    blocks: list[Block] = [Prose(text, "lead") for text in sentences[:MOST_SENTENCES]]
-    return [*blocks, *_synthetic(evidence), *_next(evidence)]
+    """What is best, by how much and how surely; what is wrong or missing. Libraries are ranked on the first machine, the rest is of all."""
+    first = Standings.of(evidence, evidence.swept[0]) if evidence.swept else None
+    ranked = _ranked(first) if first is not None else []
+    sentences = [_best(first, ranked), _by_how_much(first, ranked), _wrong(evidence, first)] if first is not None else []
+    sentences.append(_claims(evidence))
+    return [*(Prose(text, "lead") for text in sentences if text), *_synthetic(evidence), *_next(evidence)]
 
 
-def library_rows(subject: Subject) -> list[SweepRow]:
-    """Rows without those of kernels that do their epilogue apart: these are no libraries of their own."""
-    return [row for row in subject.rows if "-unfused" not in row.kernel]
+def _ranked(standings: Standings) -> list[Total]:
+    """The kernels that are within 5 % of the fastest anywhere, those that are so most often first."""
+    return sorted((t for t in standings.totals if t.near), key=lambda t: (-t.near, t.name))
 
 
-def _best(evidence: Evidence) -> str:
+def _best(standings: Standings, ranked: list[Total]) -> str:
     """Who is fastest most often, and its fastest cell against the roof."""
-    if not evidence.swept:
-        return ""
-    subject = evidence.swept[0]
-    rows = [row for row in library_rows(subject) if row.timed]
-    cells = {row.case_id for row in library_rows(subject)}
-    near = Counter(row.kernel for row in rows if row.ratio <= NEAR)
-    if not near:
-        return f"On {subject.label}, no kernel gave a right result in any of {len(cells)} cells."
-    kernel, count = max(near.items(), key=lambda item: (item[1], item[0]))
-    top = max((row for row in rows if row.kernel == kernel), key=lambda row: row.rate)
-    roof = f", {100 * top.roof_share:.0f} % of the measured roof" if math.isfinite(top.roof_share) else ""
-    rate = f"{three(top.rate * 1e-9)} {rate_unit(top.case)} {precision_words(top)}".strip()
+    place, cells = standings.subject.label, plural(len(standings.cells), "cell")
+    if not ranked:
+        return f"On {place}, no kernel gave a right result in any of {cells}."
+    best = ranked[0]
+    equal = [t.name for t in ranked[1:] if t.near == best.near]
+    top = highest(row for row in standings.rows if row.kernel == best.kernel and is_timed(row))
+    share = f"{roof_words(top)} of the measured roof" if roof_words(top) else ""
+    roof = f", {share}{f' ({NOT_A_WIN})' if is_above(top) else ''}" if share else ""
     return (
-        f"On {subject.label}, {evidence.name(kernel)} is fastest or within 5 % of it in {count} of {_cells(len(cells))}, "
-        f"more than any other; its highest rate is {rate}{roof}, in {plain(top.case.dtype, 12)} {case_words(top.case)}."
+        f"On {place}, {best.name} is fastest or within 5 % of it in {best.near:,} of {cells}, "
+        f"{f'as often as {_listed(equal)}' if equal else 'more than any other'}; its highest rate is {rate_words(top)}{roof}, "
+        f"in {top.case.dtype} {shape_words(top.case)}."
     )
 
 
-def _cells(count: int) -> str:
-    return "1 cell" if count == 1 else f"{count} cells"
+def _listed(names: list[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _by_how_much(evidence: Evidence) -> str:
+def _by_how_much(standings: Standings, ranked: list[Total]) -> str:
     """The best kernel against the next best, over the cells that both serve."""
-    if not evidence.swept:
+    if len(ranked) < 2:
         return ""
-    subject = evidence.swept[0]
-    rows = [row for row in library_rows(subject) if row.timed]
-    near = Counter(row.kernel for row in rows if row.ratio <= NEAR)
-    if len(near) < 2:
-        return ""
-    (first, _), (second, _) = sorted(near.items(), key=lambda item: (-item[1], item[0]))[:2]
-    pairs = pairs_of_kernels(rows, first, second)
-    mean = geometric_mean([pair.ratio for pair in pairs])
+    first, second = ranked[:2]
+    mean = geometric_mean(pair.ratio for pair in pairs_of_kernels(standings.rows, first.kernel, second.kernel))
     if mean is None:
-        return f"{evidence.name(first)} and {evidence.name(second)} share no cell that could be compared."
-    spoken = f"geometric mean of {_cells(mean.n)}, 95 % interval {three(mean.low)} to {three(mean.high)}"
-    if mean.low <= 1.0 <= mean.high:
-        return f"Between {evidence.name(first)} and {evidence.name(second)} no difference is shown over all cells ({spoken})."
-    faster, slower, ratio = (first, second, mean.value) if mean.value > 1 else (second, first, 1 / mean.value)
-    interval = mean if mean.value > 1 else mean.inverse()
-    spoken = f"geometric mean of {_cells(mean.n)}, 95 % interval {three(interval.low)} to {three(interval.high)}"
-    return f"{evidence.name(faster)} is {three(ratio)} times as fast as {evidence.name(slower)} ({spoken})."
+        return f"{first.name} and {second.name} share no cell that could be compared."
+    if mean.outcome is Outcome.B_FASTER:
+        first, second, mean = second, first, mean.inverse()
+    spoken = f"geometric mean of {plural(mean.n, 'cell')}, 95 % interval {span_words(mean)}"
+    if mean.outcome is Outcome.NO_DIFFERENCE:
+        return f"Between {first.name} and {second.name} no difference is shown over all cells ({spoken})."
+    return f"{first.name} is {three(mean.value)} times as fast as {second.name} ({spoken})."
 
 
-def _wrong(evidence: Evidence) -> str:
-    """Who is wrong where, and which cells one kernel alone serves."""
-    parts: list[str] = []
-    for subject in evidence.swept:
-        rows = library_rows(subject)
-        failed = [row for row in rows if row.status in FAILED]
-        if failed:
-            who = Counter((evidence.name(row.kernel), row.status.value) for row in failed)
-            named = ", ".join(f"{name} {status} in {count}" for (name, status), count in who.most_common(3))
-            more = f" and {len(who) - 3} more" if len(who) > 3 else ""
-            parts.append(f"on {subject.label} {named}{more}")
-    alone = _served_alone(evidence)
-    text = f"Wrong or failed: {'; '.join(parts)}." if parts else "No kernel gave a wrong result." if evidence.swept else ""
-    return " ".join(filter(None, (text, alone)))
+def _wrong(evidence: Evidence, first: Standings) -> str:
+    """Who is wrong where, what is above its roof, and which cells no library serves: one sentence."""
+    parts = [words for subject in evidence.swept if (words := _wrong_words(evidence, subject))]
+    text = f"Wrong or failed: {'; '.join(parts)}" if parts else "No kernel gave a wrong result"
+    above = sum(is_above(row) for subject in evidence.swept for row in rows_of(subject))
+    odd = f"{plural(above, 'rate is', 'rates are')} above the roof: {NOT_A_WIN}" if above else ""
+    return "; ".join(filter(None, (text, odd, _no_library(first)))) + "."
 
 
-def _served_alone(evidence: Evidence) -> str:
-    """The cells that no library serves right."""
-    if not evidence.swept:
+def _wrong_words(evidence: Evidence, subject: Subject) -> str:
+    who = Counter((evidence.name(row.kernel), row.status.value) for row in rows_of(subject) if failed(row))
+    named = [f"{name} {status} in {count}" for (name, status), count in sorted(who.items(), key=lambda item: (-item[1], item[0]))]
+    return f"on {subject.label} {_listed(named)}" if named else ""
+
+
+def _no_library(standings: Standings) -> str:
+    """How many cells no library serves right."""
+    if not any(kernel.kind == "library" for kernel in standings.subject.kernels.values()):
         return ""
-    subject = evidence.swept[0]
-    kinds = {name: kernel.kind for name, kernel in subject.kernels.items()}
-    cells = {row.case_id for row in subject.rows}
-    served = {row.case_id for row in subject.rows if row.timed and kinds.get(row.kernel) in ("library", "framework")}
-    count = len(cells - served)
-    if not count or not any(kind == "library" for kind in kinds.values()):
-        return ""
-    return f"{_cells(count)} of {len(cells)} {'is' if count == 1 else 'are'} served right by no vendor's library that took part."
+    served = sum(not kinds.isdisjoint(("library", "framework")) for kinds in standings.served_by().values())
+    count = len(standings.cells) - served
+    return (
+        f"{count:,} of {plural(len(standings.cells), 'cell')} {'is' if count == 1 else 'are'} served right by no library" if count else ""
+    )
 
 
 def _claims(evidence: Evidence) -> str:
@@ -125,9 +113,7 @@ def _level_words(level: CacheLevel) -> str:
     size = value_of(level.size)
     if size is None:
         return ""
-    claims = sorted({claim.size_bytes for claim in level.claims if 0 < claim.size_bytes < 2**60})
-    claimed = " or ".join(size_words(c) for c in claims[:3])
-    return f"{plain(level.name, 8)} {pretty(float(three(size)) if size < 1000 else size, 'B')} of {claimed or 'nothing'} claimed"
+    return f"{plain(level.name, 8)} {size_words(size)} of {size_claims(level.claims) or 'nothing'} claimed"
 
 
 def _synthetic(evidence: Evidence) -> list[Block]:

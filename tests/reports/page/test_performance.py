@@ -40,7 +40,7 @@ def test_lines_go_through_cubes_with_bands_and_others_are_points() -> None:
     drawn = styled(figure.draw)
     assert {gid: len(marks) for gid, marks in drawn.marks.items()} == {"line0": 4, "line1": 4, "others1": 1}
     assert {"band0", "band1"} <= set(drawn.series)
-    assert drawn.marks["line1"][0].words == "mkl 64x64x64: 100 GFLOP/s ±2.0 %, 50 % of the roof"
+    assert drawn.marks["line1"][0].words == "mkl 64x64x64: 100 GFLOP/s ±2.0 %, 50 % of the roof (compute)"
     assert [mark.key for mark in drawn.marks["line0"]] == [case.id for case in CUBES]
     svg_of(figure)
 

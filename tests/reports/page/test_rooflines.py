@@ -55,7 +55,7 @@ def test_those_with_fewer_rows_are_named_in_a_note(tmp_path: Path) -> None:
 def test_each_point_says_kernel_shape_rate_interval_share_and_bound() -> None:
     figure = figures(rooflines(evidence_of([answer(CUBE, "mkl@pip", 50.0, share=0.25)], machine=synthetic_machine())))["roofline-f32-t1"]
     assert marks_in(figure) == ["mkl 256x256x256: 50.0 GFLOP/s ±2.0 %, 25 % of the roof (compute)"]
-    assert "No point lies above its roof." in figure.description
+    assert "No point is above its roof." in figure.description
     row = texts(figure.table)[-1]
     assert row == ("mkl", "256x256x256", "42.7", "50.0 ±2.0 %", "25.0", "compute")
 

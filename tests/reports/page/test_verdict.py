@@ -6,20 +6,26 @@ import csv
 import gzip
 import io
 import math
+import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mmbench.cli.sweep import sweep
+from mmbench.configs.cases import Case
 from mmbench.configs.store import parse_machine, save_machine
 from mmbench.configs.sweepdoc import SweepDocument
-from mmbench.reports.page.blocks import Block, Code, File, Points, Prose, Table
+from mmbench.reports.page.blocks import Block, Code, File, Points, Prose, Table, Value
 from mmbench.reports.page.evidence import Evidence, Skipped, Subject, arranged, gather
+from mmbench.reports.page.rows import NOT_A_WIN
+from mmbench.reports.page.sections.fragmentation import fragmentation
 from mmbench.reports.page.sections.method import method, sweep_command
-from mmbench.reports.page.sections.verdict import MOST_SENTENCES, verdict
+from mmbench.reports.page.sections.verdict import verdict
+from mmbench.reports.page.standings import Standings
 from mmbench.reports.sweep_rows import NEAR
 from report_evidence import two_machines
+from report_rows import answer, evidence_of
 from synthetic_machine import synthetic_machine
 from synthetic_sweep import write_sweep
 
@@ -35,7 +41,7 @@ def leads(blocks: list[Block]) -> list[str]:
 
 def test_four_sentences_at_most_with_their_figures(evidence: Evidence) -> None:
     sentences = leads(verdict(evidence))
-    assert 3 <= len(sentences) <= MOST_SENTENCES
+    assert 3 <= len(sentences) <= 4
     rows = [r for r in evidence.swept[0].rows if "-unfused" not in r.kernel]
     near = sum(r.timed and r.ratio <= NEAR and r.kernel == "vectorized" for r in rows)
     cells = len({r.case_id for r in rows})
@@ -55,6 +61,47 @@ def test_how_much_faster_is_the_geometric_mean_of_the_cells_both_serve(evidence:
     mean = math.exp(math.fsum(logs) / len(logs))
     sentence = leads(verdict(evidence))[1]
     assert sentence.startswith(f"vectorized is {mean:.2f} times as fast as openblas (geometric mean of {len(logs)} cells")
+
+
+def test_of_two_that_lead_equally_often_neither_is_called_first() -> None:
+    a, b = Case(64, 64, 64), Case(96, 96, 96)
+    rows = [
+        answer(a, "mkl@pip", 100.0),
+        answer(b, "mkl@pip", 50.0),
+        answer(a, "openblas@debian", 50.0),
+        answer(b, "openblas@debian", 100.0),
+    ]
+    first, second, *_ = leads(verdict(evidence_of(rows)))
+    assert "mkl is fastest or within 5 % of it in 1 of 2 cells, as often as openblas;" in first
+    assert second.startswith("Between mkl and openblas no difference is shown over all cells (geometric mean of 2 cells")
+
+
+def test_what_is_above_its_roof_is_an_error_and_no_highest_rate() -> None:
+    a, b = Case(64, 64, 64), Case(96, 96, 96)
+    first, last = leads(verdict(evidence_of([answer(a, "mkl@pip", 100.0, share=1.2), answer(b, "mkl@pip", 50.0, share=0.6)])))
+    assert "its highest rate is 50.0 GFLOP/s ±2.0 %, 60 % of the measured roof, in f32 96x96x96." in first
+    assert last == f"No kernel gave a wrong result; 1 rate is above the roof: {NOT_A_WIN}."
+    only = leads(verdict(evidence_of([answer(a, "mkl@pip", 100.0, share=1.2)])))[0]
+    assert f"120 % of the measured roof ({NOT_A_WIN})" in only
+
+
+def test_verdict_and_fragmentation_count_alike(evidence: Evidence) -> None:
+    for one in (evidence, arranged([evidence.subjects[0]])):
+        table = next(b for b in fragmentation(one) if isinstance(b, Table) and b.caption.startswith("All "))
+        near = {str(row[0]): row[-2] for row in table.rows}
+        found = re.search(r", (\S+) is fastest or within 5 % of it in (\d+) of (\d+) cells", leads(verdict(one))[0])
+        assert found is not None
+        assert isinstance(cell := near[found[1]], Value)
+        assert cell.text == found[2]
+        assert f"All {found[3]} cells" in table.caption
+
+
+def test_the_fastest_twin_counts_for_the_best_as_it_does_in_the_raw_data() -> None:
+    case = Case(64, 64, 64, epilogue="bias")
+    one = evidence_of([answer(case, "mkl@pip", 50.0), answer(case, "mkl-unfused@pip", 100.0)])
+    standings = Standings.of(one, one.subjects[0])
+    assert standings is not None
+    assert [(t.name, t.near, t.best, round(t.speed or 0, 3)) for t in standings.totals] == [("mkl", 0, 0, 0.5)]
 
 
 def test_machines_that_were_made_up_are_called_so(evidence: Evidence) -> None:
