@@ -5,6 +5,7 @@ VENV ?= .venv
 ARGS ?=
 BENCH ?=
 FRAMEWORKS ?= torch jax modular
+RESULTS ?= mmbench-results
 PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 REPORT := .cache/junit.xml
@@ -12,7 +13,7 @@ REPORT := .cache/junit.xml
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help probe test test-fast test-frameworks coverage lint format bench clean
+.PHONY: help probe test test-fast test-frameworks coverage lint format bench pictures clean
 
 help: ## say what there is to make (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +55,9 @@ format: $(VENV)/.installed-test ## format the code and mend what ruff can mend
 
 bench: $(VENV)/.installed-test ## measure mmbench itself: start-up, probes, sweeps, the generated product, reports
 	@$(BIN)/python tests/bench $(BENCH)
+
+pictures: $(VENV)/.installed-test ## photograph stored results for the README: make pictures RESULTS=DIR (needs chromium)
+	@$(BIN)/python tests/pictures.py $(RESULTS)
 
 clean: ## remove the virtual environment and everything generated, but no results
 	rm -rf $(VENV) .cache build dist *.egg-info .coverage* .hypothesis
