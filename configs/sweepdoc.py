@@ -24,7 +24,8 @@ class SweepRow:
     disturbed samples (words of `mmbench explain contamination`) and how many, a sample under each of its words; `unclean` of those count
     all the same, because the row has too few others. `rate` is operations a second, `traffic` the least bytes that must move a second,
     `intensity` operations a byte. `roof_share` is the rate over the machine's own roof at that intensity, `roof_bound` what bounds it
-    (compute, or a level). `ratio` is the time over that of the cell's fastest kernel. `timed_by` is machine, or python for a framework.
+    (compute, or a level); `above_roof`: it is over its roof by more than both are uncertain, so one of the two is wrong. `ratio` is the
+    time over that of the cell's fastest kernel. `timed_by` is machine, or python for a framework.
     """
 
     cell: str
@@ -54,6 +55,7 @@ class SweepRow:
     roof_share: float = nan
     roof_bound: str = ""
     roof_name: str = ""
+    above_roof: bool = False
     ratio: float = nan
     first_call_s: float | None = None
     check: Check | None = None

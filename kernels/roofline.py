@@ -17,9 +17,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..configs.cases import Case
+from ..configs.facts import Fact, How
 from ..configs.machine import CacheLevel, Machine
 
 ABOVE_ROOF = 1.005  # over this share of its roof a rate is an error of one of the two; half a percent is the last figure shown
@@ -35,31 +36,56 @@ TOO_FAST = 1.10  # over the compute roof: the flop count, the clock or the resul
 
 @dataclass(frozen=True, slots=True)
 class Compute:
-    """The fastest instruction for a data type: operations a second and a cycle of one core, and its name."""
+    """The fastest instruction for a data type: operations a second and a cycle of one core, and its name.
+
+    `high` is the upper end of its interval over the value; `together` op/s and that share by number of threads, where it was measured.
+    """
 
     rate: float
     per_cycle: float
     name: str
+    high: float = 1.0
+    together: dict[int, tuple[float, float]] = field(default_factory=dict)
+
+    def at(self, threads: int, clock_hz: float) -> tuple[float, float]:
+        """(op/s of so many threads, the upper end): of one thread at its clock, of several as measured, else that of one times them."""
+        if threads > 1 and threads in self.together:
+            rate, high = self.together[threads]
+            return rate, rate * high
+        one = self.per_cycle * clock_hz if clock_hz > 0 and self.per_cycle > 0 else self.rate
+        return one * threads, one * threads * self.high
 
 
 @dataclass(frozen=True, slots=True)
 class Roof:
-    """The ceiling of one case: op/s, what bounds it (`compute` or a level), the name of the ceiling, and the intensity in op/B."""
+    """The ceiling of one case: op/s, what bounds it (`compute` or a level), its name, the intensity in op/B, and the ceiling's upper end.
+
+    A rate is above its roof when it is so with its whole interval, and above the upper end of the roof's.
+    """
 
     rate: float
     bound: str
     name: str
     intensity: float
+    high: float
+
+    def below(self, rate: float) -> bool:
+        """Whether this is below a rate, which then is an error of one of the two."""
+        return rate > self.high * ABOVE_ROOF
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A place where operands can lie: the most that fits (None for memory), whether it is shared, and bandwidth in B/s by threads."""
+    """A place where operands can lie: the most that fits (None for memory), whether it is shared, and bandwidth in B/s by threads.
+
+    `high` is the largest upper end of their intervals over the value.
+    """
 
     name: str
     size_bytes: int | None
     shared: bool
     rates: dict[int, float]
+    high: float = 1.0
 
     def room(self, threads: int) -> float:
         """Bytes that fit: private caches of several threads add up."""
@@ -109,21 +135,23 @@ class Roofs:
         found = [self.compute[name] for name in case.mix.rates if name in self.compute]
         return max(found, key=lambda c: c.rate) if found else None
 
-    def memory(self, case: Case) -> tuple[float, str] | None:
-        """(B/s at which the operands can come at best, the level that takes most of that time); None where a rate is unknown."""
+    def memory(self, case: Case) -> tuple[float, float, str] | None:
+        """(B/s at which the operands can come at best, its upper end, the level that takes most of that time); None where a rate is unknown."""
         left, within = float(max(case.traffic_bytes(), 1)), 0.0
-        total_s, slowest_s, slowest = 0.0, 0.0, ""
+        total_s, least_s, slowest_s, slowest = 0.0, 0.0, 0.0, ""
         for level in self.levels[-1:] if case.temperature == "cold" else self.levels:
             rate = level.rate(case.threads)
             taken = min(left, max(0.0, level.room(case.threads) - within))  # what fits into a level includes what the inner ones hold
             if taken > 0:
                 if rate is None or not rate > 0:
                     return None
-                total_s += taken / rate
+                total_s, least_s = total_s + taken / rate, least_s + taken / (rate * level.high)
                 if taken / rate > slowest_s:
                     slowest_s, slowest = taken / rate, level.name
             left, within = left - taken, within + taken
-        return (case.traffic_bytes() / total_s, slowest) if total_s > 0 and left <= 0 else None
+        if total_s <= 0 or left > 0:
+            return None
+        return case.traffic_bytes() / total_s, case.traffic_bytes() / least_s, slowest
 
     def roof(self, case: Case, clock_hz: float = 0.0) -> Roof | None:
         """The case's ceiling at this clock (0: unknown, then the clock of the probe); None where nothing was measured."""
@@ -131,11 +159,11 @@ class Roofs:
         if compute is None:
             return None
         intensity = case.operations / max(case.traffic_bytes(), 1)
-        rate = (compute.per_cycle * clock_hz if clock_hz > 0 and compute.per_cycle > 0 else compute.rate) * case.threads
+        rate, high = compute.at(case.threads, clock_hz)
         memory = self.memory(case)
         if memory is not None and memory[0] * intensity < rate:
-            return Roof(memory[0] * intensity, memory[1], f"{memory[1]} bandwidth", intensity)
-        return Roof(rate, "compute", compute.name, intensity)
+            return Roof(memory[0] * intensity, memory[2], f"{memory[2]} bandwidth", intensity, min(memory[1] * intensity, high))
+        return Roof(rate, "compute", compute.name, intensity, high)
 
     def too_fast(self, case: Case, rate: float, clock_hz: float) -> str:
         """Empty, or by how much `rate` (op/s) is over what the machine's units can do."""
@@ -161,8 +189,20 @@ def _compute(machine: Machine) -> dict[str, Compute]:
         rate = row.rate.number()
         if row.dtype not in best or rate > best[row.dtype].rate:
             per_cycle = row.op_per_cycle.number() if row.op_per_cycle.known else 0.0
-            best[row.dtype] = Compute(rate, per_cycle, f"{row.unit} {row.instruction} {row.dtype}")
+            together = _together(machine, f"{row.unit} {row.op} {row.dtype}")
+            best[row.dtype] = Compute(rate, per_cycle, f"{row.unit} {row.instruction} {row.dtype}", _upper(row.rate), together)
     return best
+
+
+def _together(machine: Machine, name: str) -> dict[int, tuple[float, float]]:
+    """What several threads reach at once, where that was measured: clocks fall when all cores run."""
+    found = [r for r in machine.roofs if r.kind == "compute" and r.name == name and r.threads > 1]
+    return {r.threads: (r.rate.number(), _upper(r.rate)) for r in found if r.rate.known and r.rate.how is How.MEASURED}
+
+
+def _upper(fact: Fact[float]) -> float:
+    """The upper end of a fact's interval over its value."""
+    return max(1.0, fact.high / fact.number()) if fact.known and fact.high is not None and fact.number() > 0 else 1.0
 
 
 def _levels(machine: Machine) -> tuple[Level, ...]:
@@ -170,11 +210,12 @@ def _levels(machine: Machine) -> tuple[Level, ...]:
     for cache in machine.caches:
         if cache.core_kind != machine.caches[0].core_kind:
             continue
-        rates = {r.threads: r.rate.number() for r in machine.roofs if r.kind == "memory" and r.level == cache.name and r.rate.known}
+        roofs = [r for r in machine.roofs if r.kind == "memory" and r.level == cache.name and r.rate.known]
+        rates, high = {r.threads: r.rate.number() for r in roofs}, max((_upper(r.rate) for r in roofs), default=1.0)
         shared = cache.sharing.value == "shared"
         size = None if cache.name == "DRAM" else _most(cache, shared)
         if size is not None or cache.name == "DRAM":
-            levels.append(Level(cache.name, size, shared, rates))
+            levels.append(Level(cache.name, size, shared, rates, high))
     return tuple(levels)
 
 

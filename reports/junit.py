@@ -117,7 +117,7 @@ def _details(row: SweepRow, words: str) -> str:
 
 
 def _figures(row: SweepRow) -> str:
-    share = share_words(row.roof_share)
+    share = share_words(row.roof_share, row.above_roof)
     parts = [f"{time_words(row)} {precision_words(row)} {mark_words(row)}".rstrip(), f"{rate_words(row)} {rate_unit(row.case)}"]
     parts += [f"{share} of the roof ({row.roof_name})"] if share else []
     return "; ".join([*parts, *([f"noisy: {row.reason}"] if row.status is Status.NOISY else []), *filter(is_helped, row.warnings)])

@@ -211,6 +211,7 @@ def _row(m: Measurement, about: _About, roofs: Roofs) -> SweepRow:
         roof_share=rate / roof.rate if roof and roof.rate > 0 else math.nan,
         roof_bound=roof.bound if roof else "",
         roof_name=roof.name if roof else "",
+        above_roof=roof is not None and roof.below(about.operations / high_s),
     )
 
 

@@ -92,7 +92,7 @@ def time_cell(row: SweepRow, look: Look) -> Cell:
 
 
 def _share(row: SweepRow) -> Cell:
-    words = share_words(row.roof_share)
+    words = share_words(row.roof_share, row.above_roof)
     return Cell(words, "odd" if words.startswith("!") else "")
 
 

@@ -16,7 +16,6 @@ from ..configs.sweepdoc import SweepDocument, SweepKernel, SweepRow
 from ..configs.sweeplog import Missing
 from ..configs.units import duration_words, pretty, size_words
 from ..kernels.measure.stats import half_width_share
-from ..kernels.roofline import ABOVE_ROOF
 from .cells import plural
 from .numbers import figure, percent
 from .sweep_rows import FAILED, CellRows, fused_gains
@@ -108,12 +107,12 @@ def rate_words(row: SweepRow) -> str:
     return figure(row.rate * _GIGA) if row.timed else ""
 
 
-def share_words(share: float) -> str:
-    """`91 %` of the roof; `!` marks what is above it. Empty where it is unknown."""
+def share_words(share: float, above: bool = False) -> str:
+    """`91 %` of the roof; `!` marks what is `above` it by more than both are uncertain. Empty where it is unknown."""
     if not math.isfinite(share):
         return ""
     shown = f"{100 * share:.0f} %" if share >= 0.095 else f"{100 * share:.1f} %"
-    return f"!{shown}" if share > ABOVE_ROOF else shown
+    return f"!{shown}" if above else shown
 
 
 def ratio_words(row: SweepRow) -> str:
@@ -290,7 +289,7 @@ def warnings(document: SweepDocument) -> list[tuple[str, str]]:
     return [*grouped(found), *_row_warnings(document, names), *(("", note) for note in document.notes)]
 
 
-_FIGURE = re.compile(r"\d[\d.]*")
+_FIGURE = re.compile(r"\d+(?:\.\d+)?")
 
 
 def _told_by_rows(document: SweepDocument, names: dict[str, str]) -> list[tuple[str, str]]:
@@ -301,21 +300,21 @@ def _told_by_rows(document: SweepDocument, names: dict[str, str]) -> list[tuple[
             alike.setdefault((names.get(row.kernel, row.kernel), _FIGURE.sub("#", text)), []).append(text)
     found = []
     for (name, _), texts in alike.items():
-        most = max(texts, key=lambda text: float((_FIGURE.search(text) or ["0"])[0].rstrip(".")))
+        most = max(texts, key=lambda text: float((_FIGURE.search(text) or ["0"])[0]))
         which = "" if len(texts) == 1 else f" ({len(texts)} cells)" if len(set(texts)) == 1 else f" (the most of {len(texts)} cells)"
         found.append((name, most + which))
     return found
 
 
 def _row_warnings(document: SweepDocument, names: dict[str, str]) -> Iterable[tuple[str, str]]:
-    above = [row for row in document.rows if row.roof_share > ABOVE_ROOF]
+    above = [row for row in document.rows if row.above_roof]
     if above:
         worst = max(above, key=lambda r: r.roof_share)
         rows = "1 row is above its" if len(above) == 1 else f"{len(above)} rows are above their"
         words = f"{rows} roof, most of all {names.get(worst.kernel, worst.kernel)} in {worst.cell}"
         yield (
             "",
-            f"{words} ({share_words(worst.roof_share)[1:]}): an error of roof, clock or level, not a win; see mmbench explain roof-share",
+            f"{words} ({share_words(worst.roof_share)}): an error of roof, clock or level, not a win; see mmbench explain roof-share",
         )
     noisy = Counter(names.get(row.kernel, row.kernel) for row in document.rows if _noisy(row, document.precision))
     if noisy:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...configs.sweepdoc import SweepRow
-from ...kernels.roofline import ABOVE_ROOF
 from ..figures.heatmap import NOTHING, Grid, Tile, draw_heatmap, is_wide, percent_words
 from ..figures.theme import Mark
 from .blocks import Block, Column, Figure, Prose, Table, Value, numbers, plain
@@ -111,8 +110,14 @@ def _chosen(subject: Subject, rows: list[SweepRow]) -> str:
 
 def _roof_share(own: list[SweepRow]) -> float | None:
     """The best kernel's share of the roof in one cell."""
+    best = _best(own)
+    return best.roof_share if best else None
+
+
+def _best(own: list[SweepRow]) -> SweepRow | None:
+    """The fastest row of a cell among those whose roof is known."""
     timed = [row for row in own if is_timed(row) and positive(row.roof_share)]
-    return min(timed, key=lambda r: r.time_s).roof_share if timed else None
+    return min(timed, key=lambda r: r.time_s, default=None)
 
 
 def _ratio(own: list[SweepRow], chosen: str, best: dict[str, float]) -> float | None:
@@ -157,7 +162,7 @@ def _tile(way: _Way, name: str, column: str, cells: dict[str, list[SweepRow]]) -
     shares = {case_id: share for case_id, own in cells.items() if (share := way.share(own)) is not None and positive(share)}
     mean = mean_share(shares.values())
     wrong = sum(failed(row) for own in cells.values() for row in own if row.kernel == way.kernel)
-    above = 0 if way.kernel else sum(share > ABOVE_ROOF for share in shares.values())
+    above = 0 if way.kernel else sum(best is not None and best.above_roof for best in map(_best, cells.values()))
     faults = ", ".join(
         filter(None, (f"wrong, crashed or hung in {wrong}" if wrong else "", f"above the roof in {above}: {NOT_A_WIN}" if above else ""))
     )

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from ...configs.cases import Case, Status
 from ...configs.dtypes import MIXES
 from ...configs.sweepdoc import SweepRow
-from ...kernels.roofline import ABOVE_ROOF
 from ..numbers import figure as three
 from ..sweep_rows import FAILED
 from ..sweep_words import case_words, precision_words, rate_unit, share_words
@@ -52,13 +51,13 @@ def positive(value: float) -> bool:
 
 def is_above(row: SweepRow) -> bool:
     """Whether it is above its roof: something is wrong with it, or with the roof."""
-    return math.isfinite(row.roof_share) and row.roof_share > ABOVE_ROOF
+    return row.above_roof
 
 
 def roof_words(row: SweepRow) -> str:
     """Its share of its roof, `91 %`; empty where it is unknown."""
     share = row.roof_share
-    return "" if not positive(share) else "over 9999 %" if share > 99.99 else share_words(share).lstrip("!")
+    return "" if not positive(share) else "over 9999 %" if share > 99.99 else share_words(share)
 
 
 def highest(rows: Iterable[SweepRow]) -> SweepRow:

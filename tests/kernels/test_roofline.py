@@ -3,7 +3,7 @@ import itertools
 
 import pytest
 from mmbench.configs.cases import Case
-from mmbench.configs.facts import measured
+from mmbench.configs.facts import How, measured
 from mmbench.configs.machine import MACHINE_SCHEMA, CacheClaim, CacheLevel, Machine, Roof, UnitRate
 from mmbench.kernels.roofline import Compute, Level, Roofs, elsewhere
 
@@ -82,9 +82,9 @@ def test_what_does_not_fit_comes_from_further_out_and_the_rest_does_not():
     size = case.traffic_bytes()
     first, second = 48 << 10, 1 << 20
     wanted = size / (first / 200e9 + (second - first) / 100e9 + (size - second) / 80e9)
-    assert roofs.memory(case) == (pytest.approx(wanted), "L2")
+    assert roofs.memory(case) == (pytest.approx(wanted), pytest.approx(wanted), "L2")
     cold = dataclasses.replace(case, temperature="cold")
-    assert roofs.memory(cold) == (pytest.approx(20e9), "DRAM")
+    assert roofs.memory(cold) == (pytest.approx(20e9), pytest.approx(20e9), "DRAM")
 
 
 def test_a_roof_never_leaps_where_a_level_ends():
@@ -148,3 +148,28 @@ def test_a_row_from_another_device_has_no_roof_here():
     assert elsewhere({"device": "cuda:0"})
     assert not elsewhere({"device": "cpu"})
     assert not elsewhere({})
+
+
+def test_a_rate_is_above_its_roof_only_beyond_the_upper_end_of_the_roof():
+    one = machine()
+    wide = tuple(
+        dataclasses.replace(r, rate=measured(r.rate.value, "B/s", "bandwidth@1", r.rate.value / 1.1, r.rate.value * 1.1)) for r in one.roofs
+    )
+    roof = Roofs.of(dataclasses.replace(one, roofs=wide)).roof(vector_of(1 << 28))
+    assert roof.high == pytest.approx(1.1 * roof.rate)
+    assert not roof.below(1.08 * roof.rate)
+    assert roof.below(1.12 * roof.rate)
+    exact = Roofs.of(one).roof(vector_of(1 << 28))
+    assert exact.high == pytest.approx(exact.rate)
+
+
+def test_several_threads_have_the_roof_that_they_reached_together():
+    one = machine()
+    together = Roof("compute", "unit fma f32", "f32", "", 2, measured(200e9, "op/s", "peaks@1", 190e9, 210e9))
+    derived = dataclasses.replace(together, threads=4, rate=dataclasses.replace(together.rate, value=512e9, how=How.DERIVED))
+    roofs = Roofs.of(dataclasses.replace(one, roofs=(*one.roofs, together, derived)))
+    case = Case(1024, 1024, 1024, threads=2)
+    assert roofs.roof(case, clock_hz=4e9).rate == 200e9
+    assert roofs.roof(case).high == pytest.approx(210e9)
+    assert roofs.roof(dataclasses.replace(case, threads=4)).rate == 4 * 128e9  # that one was never measured
+    assert roofs.roof(dataclasses.replace(case, threads=1), clock_hz=2e9).rate == 64e9
