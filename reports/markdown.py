@@ -92,7 +92,7 @@ def _best_row(cell: CellRows, names: dict[str, str]) -> tuple[str, ...]:
         return *first, "none", "", "", "", "", "", "", last
     best = cell.timed[0]
     rate = f"{rate_words(best)} {rate_unit(cell.case)}"
-    share = escaped(share_words(best.roof_share))
+    share = escaped(share_words(best.roof_share, best.above_roof))
     return (
         *first,
         escaped(names.get(best.kernel, best.kernel)),
