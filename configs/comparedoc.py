@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from math import isfinite
+from math import isfinite, nan
 
 from .cases import Case
 
@@ -66,12 +66,21 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """A geometric mean of the ratios of `n` cells, with an interval of 95 %; of one cell, that cell's own."""
+    """A geometric mean of the ratios of `n` cells, with an interval of 95 % and the median beside it.
+
+    Of one cell the interval is that cell's own; of two there is none, because two cells say next to nothing of how cells vary.
+    """
 
     value: float
     low: float
     high: float
     n: int
+    median: float = nan
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether there is an interval."""
+        return isfinite(self.low) and isfinite(self.high)
 
     @property
     def outcome(self) -> Outcome:
@@ -80,7 +89,7 @@ class Mean:
 
     def inverse(self) -> Mean:
         """The same with A and B exchanged."""
-        return Mean(1 / self.value, 1 / self.high, 1 / self.low, self.n)
+        return Mean(1 / self.value, 1 / self.high, 1 / self.low, self.n, 1 / self.median)
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,7 +176,8 @@ class Forest:
     def bar(self, ratio: Ratio | Mean) -> str:
         """A point within its interval, and the line."""
         signs = [" "] * (2 * self._half + 1)
-        for place in range(self._place(ratio.low), self._place(ratio.high) + 1):
+        known = math.isfinite(ratio.low) and math.isfinite(ratio.high)  # two cells have a mean without an interval
+        for place in range(self._place(ratio.low), self._place(ratio.high) + 1) if known else ():
             signs[place] = self._dash
         signs[self._half] = self._line
         signs[self._place(ratio.value)] = self._dot

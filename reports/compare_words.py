@@ -5,6 +5,7 @@ Nothing here is made harmless for a terminal or a page: whoever shows it does th
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ def times(value: float) -> str:
 
 
 def span_words(ratio: Ratio | Mean, between: str = " to ") -> str:
-    """`1.06 to 1.10`. An end that three figures would round onto the 1 that it does not reach has more: `1.003`."""
+    """`1.06 to 1.10`; `unknown` of two cells. An end that three figures would round onto the 1 that it does not reach has more: `1.003`."""
+    if not (math.isfinite(ratio.low) and math.isfinite(ratio.high)):
+        return "unknown"
     return f"{_end(ratio.low)}{between}{_end(ratio.high)}"
 
 
@@ -42,13 +45,14 @@ def short_kernels(kernels: Iterable[str]) -> dict[str, str]:
 
 
 def mean_words(mean: Mean | None, a: str, b: str) -> str:
-    """`geometric mean of 54 cells: openblas is 1.08x as fast as mkl (95 % interval 1.02 to 1.14)`, and what that shows."""
+    """`geometric mean of 54 cells: openblas is 1.08x as fast as mkl (95 % interval 1.02 to 1.14; median 1.05x)`, and what that shows."""
     if mean is None:
         return "no cell can be compared, so there is no mean"
     over = "the one cell that can be compared" if mean.n == 1 else f"geometric mean of {mean.n} cells"
-    kind = "its own interval" if mean.n == 1 else "95 % interval"
-    shown = ": no difference is shown" if mean.outcome is Outcome.NO_DIFFERENCE else ""
-    return f"{over}: {a} is {times(mean.value)} as fast as {b} ({kind} {span_words(mean)}){shown}"
+    kind = f"its own interval {span_words(mean)}" if mean.n == 1 else f"95 % interval {span_words(mean)}; median {times(mean.median)}"
+    kind = kind if mean.has_interval else "no interval: two cells say too little of others"
+    shown = ": no difference is shown" if mean.outcome is Outcome.NO_DIFFERENCE and mean.has_interval else ""
+    return f"{over}: {a} is {times(mean.value)} as fast as {b} ({kind}){shown}"
 
 
 def count_words(a_faster: int, b_faster: int, no_difference: int, a: str, b: str) -> str:

@@ -18,6 +18,7 @@ that one may meet; it says how the ratio varies between them, and cells that are
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -30,6 +31,8 @@ from .sweep_rows import FAILED
 
 ABSENT = "absent"
 _CONFIDENCE = 0.95
+_LEAST_CELLS = 3  # for an interval of their mean
+_TWIN = "-unfused"  # in the names of kernels with their epilogue in a pass of its own
 _FAILED_WORDS = {Status.WRONG: "wrong", Status.CRASHED: "crashed", Status.TIMEOUT: "timed out"}
 
 
@@ -60,24 +63,27 @@ def _log_widths(row: SweepRow) -> tuple[float, float]:
 
 
 def geometric_mean(ratios: Iterable[Ratio]) -> Mean | None:
-    """The geometric mean with a 95 % interval by Student's t on the logarithms; of one ratio, its own interval; None without any.
+    """The geometric mean with a 95 % interval by Student's t on the logarithms, and the median; None without any ratio.
 
-    Ratios that are no numbers are left out, and `n` counts the others.
+    Of one ratio the interval is its own. Of two there is none: with one degree of freedom it would reach over orders of magnitude.
+    Ratios that are no numbers are left out, and `n` counts the others. The median is the geometric one of an even number.
     """
     used = [ratio for ratio in ratios if ratio.usable]
     if not used:
         return None
     if len(used) == 1:
-        return Mean(used[0].value, used[0].low, used[0].high, 1)
-    from scipy.special import stdtrit  # here: it is slow to import, and `--help` comes past
-
+        return Mean(used[0].value, used[0].low, used[0].high, 1, used[0].value)
     n = len(used)
     logs = [math.log(ratio.value) for ratio in used]
-    middle = math.fsum(logs) / n
+    middle, median = math.fsum(logs) / n, math.exp(statistics.median(logs))
+    if n < _LEAST_CELLS:
+        return Mean(math.exp(middle), math.nan, math.nan, n, median)
+    from scipy.special import stdtrit  # here: it is slow to import, and `--help` comes past
+
     spread = math.sqrt(math.fsum((each - middle) ** 2 for each in logs) / (n - 1))
     half = float(stdtrit(n - 1, 0.5 + _CONFIDENCE / 2)) * spread / math.sqrt(n)
     value, low, high = (math.exp(min(_MOST_LOG, max(-_MOST_LOG, end))) for end in (middle, middle - half, middle + half))
-    return Mean(value, low, high, n)
+    return Mean(value, low, high, n, median)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +120,13 @@ def pairs_of_kernels(rows: Iterable[SweepRow], a: str, b: str) -> list[Pair]:
 
 
 def compare(a: Side, b: Side) -> CompareDocument:
-    """Everything that is to be said of A against B; without a ruling."""
-    pairs, apart = matched(a, b)
+    """Everything that is to be said of A against B; without a ruling.
+
+    Kernels with their epilogue in a pass of its own are no libraries of their own: a side that was not chosen as one leaves them out, as
+    pages do, so that both speak of the same cells.
+    """
+    left_out = [] if a.kernel and b.kernel else [row.kernel for side in (a, b) for row in side.rows if _is_twin(row, side)]
+    pairs, apart = matched(_without_twins(a), _without_twins(b))
     ordered = _by_ratio(pairs)
     counts = counted(ordered)
     document = CompareDocument(
@@ -130,7 +141,24 @@ def compare(a: Side, b: Side) -> CompareDocument:
         b_faster=counts[Outcome.B_FASTER],
         no_difference=counts[Outcome.NO_DIFFERENCE],
     )
-    return replace(document, notes=notes_of(document))
+    return replace(document, notes=(*notes_of(document), *_twin_notes(left_out)))
+
+
+def _is_twin(row: SweepRow, side: Side) -> bool:
+    return not side.kernel and _TWIN in row.kernel
+
+
+def _without_twins(side: Side) -> Side:
+    return side if side.kernel else replace(side, rows=tuple(row for row in side.rows if not _is_twin(row, side)))
+
+
+def _twin_notes(kernels: Sequence[str]) -> list[str]:
+    """Who was left out, and how to compare it all the same."""
+    if not kernels:
+        return []
+    names = list(dict.fromkeys(kernels))
+    who = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return [f"left out: {who}, which run an epilogue in a pass of its own and are no libraries of their own; name one to compare it"]
 
 
 def counted(pairs: Iterable[Pair]) -> dict[Outcome, int]:

@@ -49,8 +49,8 @@ def condition_words(case: Case) -> str:
 
 
 def rate_unit(case: Case) -> str:
-    """GOP/s where the result is an integer, GFLOP/s elsewhere."""
-    return "GOP/s" if case.mix.integer else "GFLOP/s"
+    """GOP/s where the result is an integer, or integers may be what is multiplied and the roof is theirs; GFLOP/s elsewhere."""
+    return "GOP/s" if case.mix.integer or any(name.startswith("int") for name in case.mix.rates) else "GFLOP/s"
 
 
 def time_words(row: SweepRow) -> str:
@@ -65,16 +65,22 @@ def precision_words(row: SweepRow) -> str:
 
 
 def relative_width(row: SweepRow) -> float | None:
-    """That share; None without a time."""
+    """That share; None without a time, or without an interval (of one or two samples)."""
     share = half_width_share(row.time_s, row.low_s, row.high_s) if row.timed else math.inf
     return share if math.isfinite(share) else None
 
 
 def mark_words(row: SweepRow) -> str:
     """Marks of a time that is not to be ranked as it stands: `?` where it is badly known, `*` where others than asked threads helped."""
-    wide = row.timed and (relative_width(row) or 0.0) > WIDE
+    wide = row.timed and _wider(row, WIDE)
     helped = row.timed and any(map(is_helped, row.warnings))
     return (BADLY_KNOWN if wide else "") + (HELPED if helped else "")
+
+
+def _wider(row: SweepRow, share: float) -> bool:
+    """Whether it is known less well than that, or nobody knows how well."""
+    width = relative_width(row)
+    return width is None or width > share
 
 
 def marked(document: SweepDocument) -> list[tuple[str, str]]:
@@ -328,7 +334,7 @@ def _row_warnings(document: SweepDocument, names: dict[str, str]) -> Iterable[tu
 
 def _noisy(row: SweepRow, precision: float) -> bool:
     """Whether its ± is wider than was asked for: by what is shown, so that no screen contradicts itself."""
-    return row.status is Status.NOISY or (precision > 0 and (relative_width(row) or 0.0) > precision)
+    return row.status is Status.NOISY or (precision > 0 and row.timed and _wider(row, precision))
 
 
 def _clock_warnings(document: SweepDocument) -> Iterable[tuple[str, str]]:

@@ -72,7 +72,7 @@ def draw_forest(rows: Sequence[ForestRow], counts: Mapping[Outcome, int], mean: 
     drawn = drawing(_TOP + body + bottom)
     axes = axes_in(drawn, left=left, right=_RIGHT, top=_TOP, bottom=bottom, grid="x", xscale="log")
     plot_width = NARROW - left - _RIGHT
-    low, high = _limits([row.ratio for row in rows] + ([Ratio(mean.value, mean.low, mean.high)] if mean else []))
+    low, high = _limits([row.ratio for row in rows] + ([Ratio(mean.value, mean.low, mean.high)] if mean and mean.has_interval else []))
     _prepare(axes, low, high, body, plot_width, a, b)
     centres = [3 + sum(heights[:i]) + heights[i] / 2 for i in range(len(rows))]
     for y, lines in zip(centres, labels, strict=True):
@@ -158,7 +158,8 @@ def _tell_beyond(axes: Axes, y: float, value: float, ends: tuple[float, float]) 
 
 def _diamond(drawn: Drawing, axes: Axes, y: float, mean: Mean, gid: str, words: str, ends: tuple[float, float]) -> None:
     """A mean with its interval."""
-    axes.hlines([y], [_within(mean.low, *ends)], [_within(mean.high, *ends)], colors=INK, lw=1.6)
+    if mean.has_interval:
+        axes.hlines([y], [_within(mean.low, *ends)], [_within(mean.high, *ends)], colors=INK, lw=1.6)
     artist = axes.plot([_within(mean.value, *ends)], [y], color=INK, ls="", marker="D", ms=5.4, mew=0, zorder=4)[0]
     artist.set_gid(gid)
     drawn.marks[gid] = [Mark(words)]
@@ -166,7 +167,9 @@ def _diamond(drawn: Drawing, axes: Axes, y: float, mean: Mean, gid: str, words: 
 
 def _mean_words(mean: Mean, a: str, b: str) -> str:
     kind = f"geometric mean of {mean.n} cells" if mean.n > 1 else "one cell"
-    return f"{kind}: {a} is {times(mean.value)} as fast as {b}, interval {span_words(mean)}"
+    spread = f"interval {span_words(mean)}" if mean.has_interval else "no interval"
+    median = f", median {times(mean.median)}" if mean.n > 2 else ""
+    return f"{kind}: {a} is {times(mean.value)} as fast as {b}, {spread}{median}"
 
 
 def _prepare(axes: Axes, low: float, high: float, body: float, plot_width: float, a: str, b: str) -> None:
@@ -178,7 +181,7 @@ def _prepare(axes: Axes, low: float, high: float, body: float, plot_width: float
     ticks = ratio_ticks(low, high, plot_width)
     axes.set_xticks(ticks, [f"{tick:g}x" for tick in ticks])
     axes.set_xticks([], minor=True)
-    axes.set_xlabel("time of B over time of A")
+    axes.set_xlabel(f"time of {b} over time of {a}", loc="right", fontsize=SMALL)
     axes.axvline(1.0, color=INK, lw=0.9, zorder=1)
     above = axes.get_xaxis_transform()
     for name, place, side in ((f"← {b} faster", low, "left"), (f"{a} faster →", high, "right")):

@@ -60,7 +60,7 @@ def _of_machine(evidence: Evidence, subject: Subject, rows: list[SweepRow]) -> l
         lambda own: _ratio(own, chosen, best),
         "of the best",
         f"the speed of {shown} as a share of the best kernel's",
-        f"{shown}, share of the best",
+        f"Speed of {shown}, share of the best",
         f"best-heat{suffix(evidence, subject)}",
         chosen,
     )

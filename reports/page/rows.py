@@ -118,7 +118,7 @@ class Group:
 
     @property
     def unit(self) -> str:
-        """GOP/s for whole numbers, GFLOP/s elsewhere."""
+        """GOP/s where whole numbers may be multiplied, GFLOP/s elsewhere."""
         return rate_unit(self.rows[0].case)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import replace
 from typing import Any
 
@@ -90,7 +91,9 @@ def test_the_interval_of_the_mean_is_that_of_scipy(values: list[float]) -> None:
     logs = [math.log(x) for x in values]
     error = stats.sem(logs)
     assert mean.value == pytest.approx(stats.gmean(values))
-    if error > 1e-9:
+    assert math.log(mean.median) == pytest.approx(statistics.median(logs), abs=1e-9)
+    assert mean.has_interval is (len(values) != 2)
+    if error > 1e-9 and mean.has_interval:
         low, high = stats.t.interval(0.95, len(logs) - 1, loc=sum(logs) / len(logs), scale=error)
         assert math.log(mean.low) == pytest.approx(low, abs=1e-9)
         assert math.log(mean.high) == pytest.approx(high, abs=1e-9)
@@ -150,7 +153,8 @@ def test_exchanging_the_sides_inverts_a_whole_comparison(
     assert there.mean is not None
     assert back.mean is not None
     inverse = back.mean.inverse()
-    assert (there.mean.low, there.mean.value, there.mean.high) == pytest.approx((inverse.low, inverse.value, inverse.high), rel=1e-6)
+    ends = [(mean.low, mean.value, mean.high, mean.median) for mean in (there.mean, inverse)]
+    assert ends[0] == pytest.approx(ends[1], rel=1e-6, nan_ok=True)
     assert there.a_faster + there.b_faster + there.no_difference == there.mean.n == len(sides)
     assert [pair.ratio.value for pair in there.pairs] == sorted((pair.ratio.value for pair in there.pairs), reverse=True)
 
@@ -339,3 +343,14 @@ def test_a_document_is_plain_json() -> None:
     assert plain["pairs"][0]["ratio"]["value"] == pytest.approx(1.1)
     assert plain["pairs"][0]["outcome"] == "a-faster"
     assert plain["ruling"]["exit_code"] == 4
+
+
+def test_kernels_with_their_epilogue_apart_are_compared_by_name_only() -> None:
+    rows = [timed(1e-6, case=case, kernel=kernel) for case in cases(3) for kernel in ("onednn@pip", "onednn-unfused@pip")]
+    a, b = run_of(rows), run_of(rows, "6b4f")
+    document = compare(a, b)
+    assert {pair.a.kernel for pair in document.pairs} == {"onednn@pip"}
+    assert any(note.startswith("left out: onednn-unfused@pip") for note in document.notes)
+    named = compare(a.only("onednn@pip", "onednn"), a.only("onednn-unfused@pip", "onednn-unfused"))
+    assert len(named.pairs) == 3
+    assert not any(note.startswith("left out") for note in named.notes)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from ....configs.comparedoc import CompareDocument, Outcome, Pair, Ratio
+from ....configs.comparedoc import CompareDocument, Outcome, Pair
 from ....configs.sweepdoc import SweepRow
 from ...cells import plural
 from ...compare_notes import same_runs
@@ -32,14 +33,17 @@ BEST = "the best library"
 _NAME = 22  # letters of a side in a figure
 
 _HOW = (
-    "Each point is the time of B over the time of A in one cell, with its interval of about 95 %: right of the line A is faster, left of "
-    "it B. Where an interval crosses the line, no difference is shown, which is not the same as none. The diamond is the geometric mean."
+    "Each point is the time of {b} over the time of {a} in one cell, with its interval of about 95 %: right of the line {a} is faster, "
+    "left of it {b}. Where an interval crosses the line, no difference is shown, which is not the same as none. The diamond is the "
+    "geometric mean. A ratio beyond the axis is written beside its point at the edge."
 )
 _METHOD = (
-    "Every ratio is the time of B over the time of A, so that 1.08x reads: A is 1.08x as fast. Its interval combines those of both times "
-    "as independent errors on the logarithmic scale. Kernels of one sweep took turns, so part of their errors is shared, and the interval "
-    "is rather too wide. Rows of different runs share nothing, and what changed between the runs is in no interval. The interval of a mean "
-    "is Student's t on the logarithms over its n cells: it takes them as a sample of the products that one may meet."
+    "Every ratio is the time of the second over the time of the first, so that 1.08x reads: the first is 1.08x as fast. Its interval "
+    "combines those of both times as independent errors on the logarithmic scale. Kernels of one sweep took turns, so part of their "
+    "errors is shared, and the interval is rather too wide. Rows of different runs share nothing, and what changed between the runs "
+    "is in no interval. The interval of a mean is Student's t on the logarithms over its n cells: it takes them as a sample of the "
+    "products that one may meet; below three cells a mean has none. A few far ratios draw a geometric mean with them: the median "
+    "beside it does not move."
 )
 
 
@@ -107,14 +111,14 @@ def _libraries(evidence: Evidence, subject: Subject, ending: str) -> list[Block]
     if ours.rows:
         theirs = side_of(subject, best, kernel=BEST, absence="has no library with a right result in it")
         document = compare(ours, theirs)
-        title = f"{OURS} against {BEST} of each cell{_on(evidence, subject)}"
+        title = f"Our {OURS} against {BEST} of each cell{_on(evidence, subject)}"
         notes = (
             "the best library is chosen in each cell by the time that is compared: chance favours it a little",
             *document.notes,
         )
         shown = _Compared(OURS, BEST, f"comparison-best{ending}", title, replace(document, notes=notes))
         blocks += _shown(evidence, shown, "chosen library")
-    blocks += _each_library(evidence, subject, rows, libraries, best, ending)
+    blocks += _each_library(evidence, subject, rows, libraries, ending)
     return [Heading(f"Libraries on {subject.label}"), *blocks] if blocks else []
 
 
@@ -123,24 +127,22 @@ def _on(evidence: Evidence, subject: Subject) -> str:
     return f": {subject.label}" if len(evidence.swept) > 1 else ""
 
 
-def _each_library(
-    evidence: Evidence, subject: Subject, rows: Sequence[SweepRow], libraries: Sequence[str], best: Sequence[SweepRow], ending: str
-) -> list[Block]:
-    """Each library against the best one of each cell, itself where it is that: a ratio of 1."""
-    found = {row.case_id: row for row in best}
-    theirs = side_of(subject, best, kernel=BEST)
+def _each_library(evidence: Evidence, subject: Subject, rows: Sequence[SweepRow], libraries: Sequence[str], ending: str) -> list[Block]:
+    """Each library against the best of the others in each cell: none is held against itself."""
     lines: list[tuple[str, list[Pair]]] = []
     for kernel in libraries:
-        mine = [row for row in rows if row.kernel == kernel and ratio_of(row, row) is not None and row.case_id in found]
-        pairs, _ = matched(side_of(subject, mine, kernel=kernel), theirs)
-        whole = [replace(p, ratio=Ratio(1.0, 1.0, 1.0), outcome=Outcome.NO_DIFFERENCE) if p.b.kernel == kernel else p for p in pairs]
-        if whole:
-            lines.append((kernel, whole))
+        others = best_rows(rows, [name for name in libraries if name != kernel])
+        pairs, _ = matched(side_of(subject, (row for row in rows if row.kernel == kernel), kernel), side_of(subject, others, BEST))
+        if pairs:
+            lines.append((kernel, pairs))
     if len(lines) < 2:
         return []
-    title = f"Each library against the best of each cell{_on(evidence, subject)}"
-    said = "1 means that it is the best itself; cells that it does not serve are not counted, so a high mean may stand on few cells."
-    return [*_strips(evidence, lines, f"comparison-libraries{ending}", title, ("the library", "the best"), said)]
+    title = f"Each library against the best of the other libraries in each cell{_on(evidence, subject)}"
+    said = (
+        "Above 1 it is the fastest library itself. Cells that it or all others do not serve are not counted, so a high mean may stand on "
+        "few cells."
+    )
+    return [*_strips(evidence, lines, f"comparison-libraries{ending}", title, ("the library", "the best other"), said)]
 
 
 def _machines(evidence: Evidence, first: Subject, other: Subject, ending: str) -> list[Block]:
@@ -167,7 +169,7 @@ def _shown(evidence: Evidence, shown: _Compared, kernel_title: str) -> list[Bloc
         words = count_words(counts[Outcome.A_FASTER], counts[Outcome.B_FASTER], counts[Outcome.NO_DIFFERENCE], shown.a, shown.b)
         blocks += [Prose(f"{_capital(words)}."), _forest(evidence, shown, kernel_title)]
         grave = "" if same_runs(shown.document) and not (shown.document.a.synthetic or shown.document.b.synthetic) else "warn"
-        notes = tuple(("", plain(note, 400)) for note in shown.document.notes)
+        notes = tuple(("", plain(_capital(note), 400)) for note in shown.document.notes)
         blocks += [Points(notes, kind=grave)] if notes else []
     return [*blocks, *_apart(evidence, shown)]
 
@@ -187,7 +189,7 @@ def _forest(evidence: Evidence, shown: _Compared, kernel_title: str) -> Figure:
         f"{said} {_capital(mean_words(shown.document.mean, shown.a, shown.b))}.",
         partial(draw_forest, rows, counted(shown.document.pairs), shown.document.mean, _short(shown.a), _short(shown.b)),
         _pair_table(evidence, shown.document.pairs, (shown.a, shown.b), kernel_title),
-        how=f"{_HOW} A ratio beyond the axis is written beside its point at the edge{_who(shown.a, shown.b)}.",
+        how=_HOW.format(a=shown.a, b=shown.b),
         note=note,
     )
 
@@ -218,7 +220,7 @@ def _strips(
     drawn = [strip for _, strip, _ in made[:MOST_LINES]]
     notes = [f"{len(made) - len(drawn)} more kernels are in the table."] if len(made) > len(drawn) else []
     if any(strip.mean.n > len(strip.rows) for strip in drawn):
-        notes.append(f"at most {each} cells a line drawn, spread evenly over the sorted list; the means are those of all.")
+        notes.append(f"At most {each} cells a line drawn, spread evenly over the sorted list; the means are those of all.")
     best = made[0][1]
     over = f"{times(best.mean.value)} over {plural(best.mean.n, 'cell')}"
     described = f"Ratios of all cells for {plural(len(made), 'kernel')}. Highest mean: {best.name} with {over}."
@@ -229,7 +231,7 @@ def _strips(
             f"{described} {said}".strip(),
             partial(draw_strips, drawn, _short(sides[0]), _short(sides[1])),
             _mean_table(made[:MOST_TABLE], sides),
-            how=f"Each point is a cell, the time of B over the time of A{_who(*sides)}. "
+            how=f"Each point is a cell: the time of {sides[1]} over the time of {sides[0]}, so right of the line {sides[0]} is faster. "
             "The diamond below the points is their geometric mean with its interval; at the right stand its value and n.",
             note=" ".join(notes),
         )
@@ -237,20 +239,22 @@ def _strips(
 
 
 def _mean_table(made: Sequence[tuple[str, Strip, Sequence[Pair]]], sides: tuple[str, str]) -> Table:
-    columns = (Column("Kernel"), *numbers("Cells", "Geometric mean", "Low", "High", "A faster", "B faster", "No difference shown"))
+    a, b = sides
+    counted_as = (f"{_capital(a)} faster", f"{_capital(b)} faster", "No difference shown")
+    columns = (Column("Kernel"), *numbers("Cells", "Geometric mean", "Low", "High", "Median", *counted_as))
     rows: list[tuple[Cell, ...]] = []
     for _, strip, pairs in made:
         counts, mean = counted(pairs), strip.mean
-        figures = (mean.value, mean.low, mean.high)
+        figures = (mean.value, mean.low, mean.high, mean.median)
         rows.append(
             (
                 strip.name,
                 str(mean.n),
-                *(Value(times(x), sort=x) for x in figures),
+                *(Value(times(x), sort=x) if math.isfinite(x) else Value("–", "dim", "two cells have no interval") for x in figures),
                 *(str(counts[o]) for o in (Outcome.A_FASTER, Outcome.B_FASTER, Outcome.NO_DIFFERENCE)),
             )
         )
-    return Table(f"Geometric means of the time of B over the time of A{_who(*sides)}", columns, tuple(rows))
+    return Table(f"Geometric means of the time of {b} over the time of {a}", columns, tuple(rows))
 
 
 def _pair_table(evidence: Evidence, pairs: Sequence[Pair], sides: tuple[str, str], kernel_title: str) -> Table:
@@ -259,7 +263,7 @@ def _pair_table(evidence: Evidence, pairs: Sequence[Pair], sides: tuple[str, str
     columns = (
         Column("Cell"),
         Column(_capital(kernel_title)),
-        *numbers(("Time A", "µs"), ("Time B", "µs"), "B over A", "Low", "High"),
+        *numbers((f"Time of {sides[0]}", "µs"), (f"Time of {sides[1]}", "µs"), "Ratio", "Low", "High"),
         Column("Shown"),
     )
     rows: list[tuple[Cell, ...]] = []
@@ -280,7 +284,7 @@ def _pair_table(evidence: Evidence, pairs: Sequence[Pair], sides: tuple[str, str
         if len(shown) < len(pairs)
         else ""
     )
-    return Table(f"Time of B over time of A{_who(*sides)}", columns, tuple(rows), note)
+    return Table(f"Time of {sides[1]} over time of {sides[0]}", columns, tuple(rows), note)
 
 
 def _apart(evidence: Evidence, shown: _Compared) -> list[Block]:

@@ -61,7 +61,7 @@ def sentence(view: Standings) -> str:
     libraries = [t for t in view.totals if t.kind in ("library", "framework")]
     parts = [_serves(t) for t in (libraries or list(view.totals))[:5]]
     if len(libraries) > 5:
-        parts.append(f"{len(libraries) - 5} more serve fewer")
+        parts.append(f"{len(libraries) - 5} more {'serves' if len(libraries) == 6 else 'serve'} fewer")
     head = f"Of {plural(count, 'cell')} on {view.subject.label}, {'; '.join(parts)}."
     return " ".join(filter(None, (head, _all_served(libraries, count), _ours(view), _wrong(view))))
 

@@ -107,7 +107,7 @@ def _figure(evidence: Evidence, subject: Subject, group: Group) -> Figure:
     )
     return Figure(
         f"sizes-{group.name}{suffix(evidence, subject)}",
-        f"{group.words}: {subject.label}",
+        f"Rate against size, {group.words}: {subject.label}",
         _description(group, subject, names, lines),
         lambda: draw_sizes(lean, roof, group.unit),
         _table(group, names),
@@ -166,12 +166,17 @@ def _table(group: Group, names: dict[str, str]) -> Table:
     for case_id, own in ordered[:_ROWS]:
         case = next(iter(own.values())).case
         rows.append(
-            (shape_words(case), Value(three(size_of(case)), sort=size_of(case)), *(_rate(own.get(k), best[case_id]) for k in names))
+            (shape_words(case), Value(_side_words(size_of(case)), sort=size_of(case)), *(_rate(own.get(k), best[case_id]) for k in names))
         )
     left_out = len(ordered) - len(rows)
     note = f"The raw data has {left_out:,} more cases." if left_out else ""
     columns = (Column("Case"), *numbers("Size", *((name, group.unit) for name in names.values())))
     return Table(f"Rate by size, {group.words}", columns, tuple(rows), note)
+
+
+def _side_words(size: float) -> str:
+    """The side of a cube: exact where it is whole, else three figures and never fewer than the whole ones."""
+    return str(round(size)) if size >= 100 or abs(size - round(size)) < 1e-9 * size else three(size)
 
 
 def _place(case: Case) -> tuple[bool, float, str]:

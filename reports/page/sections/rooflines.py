@@ -95,7 +95,7 @@ def _figure(evidence: Evidence, subject: Subject, group: Group, figures: int) ->
     ]
     return Figure(
         f"roofline-{group.name}{suffix(evidence, subject)}",
-        f"{group.words}: {subject.label}",
+        f"Roofline, {group.words}: {subject.label}",
         _description(group, subject, names, above),
         lambda: draw_roofline(lines.ceilings, lines.slopes, kept, group.unit),
         _table(group, lines, names, min(_MOST, max(_LEAST, _ROWS // figures))),

@@ -60,6 +60,30 @@ def words(drawing: Drawing, gid: str) -> list[str]:
     return [mark.words for mark in drawing.marks.get(gid, ())]
 
 
+def drawing_words(figure: Figure) -> set[str]:
+    """What is written in a figure, the names of its axes too."""
+    axes = drawn(figure).figure.axes[0]
+    return {axes.get_xlabel(), *(text.get_text() for text in axes.texts)}
+
+
+def test_two_cells_have_a_mean_without_an_interval_and_three_have_a_median() -> None:
+    for count in (2, 3):
+        blocks = comparison(arranged([subject(kernels({"vectorized": 1.0, "mkl@mkl": 2.0, "openblas@debian": 3.0}, count))]))
+        figure = figures(blocks)["comparison-libraries"]
+        cells = [cell.text if isinstance(cell, Value) else cell for cell in figure.table.rows[0]]
+        assert (cells[3] == cells[4] == "–") is (count == 2)
+        assert cells[5] == "1.50x"
+        assert ("no interval: two cells say too little" in prose(blocks)) is (count == 2)
+        assert ("; median 2.00x)" in prose(blocks)) is (count == 3)
+        drawn(figure)
+
+
+def test_the_axis_names_whose_times_are_divided() -> None:
+    figure = figures(comparison(arranged([subject(kernels({"vectorized": 1.0, "mkl@mkl": 2.0}))])))["comparison-best"]
+    assert "time of the best library over time of vectorized" in drawing_words(figure)
+    assert [column.title for column in figure.table.columns][2:4] == ["Time of vectorized", "Time of the best library"]
+
+
 def test_it_stands_behind_fragmentation() -> None:
     (maker,) = [m for m in all_sections() if m.name == "comparison"]
     assert (maker.title, maker.after) == ("Comparison", "fragmentation")
@@ -101,10 +125,11 @@ def test_each_library_against_the_best() -> None:
     rows = kernels({"vectorized": 1.0, "mkl@mkl": 1.0, "openblas@debian": 2.0})
     figure = figures(comparison(arranged([subject(rows)])))["comparison-libraries"]
     assert [(row[0], row[1], row[2].text if isinstance(row[2], Value) else "") for row in figure.table.rows] == [
-        ("mkl", "5", "1.00x"),
+        ("mkl", "5", "2.00x"),
         ("openblas", "5", "0.500x"),
     ]
-    assert figure.table.rows[0][-1] == "5"  # against itself, no difference is shown
+    assert [row[-3:] for row in figure.table.rows] == [("5", "0", "0"), ("0", "5", "0")]  # none is held against itself
+    assert drawing_words(figure) >= {"time of the best other over time of the library"}
     drawing = drawn(figure)
     assert [len(marks) for gid, marks in drawing.marks.items() if gid.startswith("cells")] == [5, 5]
     assert set(drawing.series.values()) == {"mkl", "openblas"}
@@ -175,7 +200,7 @@ def test_a_long_list_is_thinned_with_a_note_and_counted_whole() -> None:
     assert "mean of 400" in "".join(text.get_text() for text in drawing.figure.axes[0].texts)
     strips = drawn(found["comparison-libraries"])
     assert sum(len(marks) for gid, marks in strips.marks.items() if gid.startswith("cells")) <= MOST_MARKS
-    assert "at most" in found["comparison-libraries"].note
+    assert found["comparison-libraries"].note.startswith("At most")
 
 
 def test_many_machines_are_bounded() -> None:
@@ -194,13 +219,13 @@ def test_nothing_to_compare_says_what_it_takes() -> None:
 def test_synthetic_machines_say_so() -> None:
     rows = kernels({"vectorized": 1.0, "mkl@mkl": 2.0})
     blocks = comparison(arranged([subject(rows, "synthetic-16c-000000")]))
-    assert any(text.startswith("synthetic: A and B are made up") for b in blocks if isinstance(b, Points) for _, text in b.items)
+    assert any(text.startswith("Synthetic: A and B are made up") for b in blocks if isinstance(b, Points) for _, text in b.items)
 
 
 def test_sweeps_of_different_days_say_that_their_rows_mix() -> None:
     rows = kernels({"vectorized": 1.0, "mkl@mkl": 2.0})
     blocks = comparison(arranged([subject(rows, runs=("5a3e", "6b4f"))]))
-    assert any("the rows are of 2 sweeps" in text for b in blocks if isinstance(b, Points) for _, text in b.items)
+    assert any("The rows are of 2 sweeps" in text for b in blocks if isinstance(b, Points) for _, text in b.items)
 
 
 EVIL = "<script>alert(1)</script>\x00\u202e'\"$x$" + "y" * 3000

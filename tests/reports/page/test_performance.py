@@ -88,11 +88,28 @@ def test_without_cubes_several_sizes_are_enough() -> None:
 def test_the_table_has_a_row_a_case_and_marks_the_fastest() -> None:
     table = figures(performance(two_kernels()))["sizes-f32-t1"].table
     assert [c.title for c in table.columns] == ["Case", "Size", "vectorized", "mkl"]
-    assert texts(table)[0] == ("64x64x64", "64.0", "80.0 ±2.0 %", "100 ±2.0 %")
+    assert texts(table)[0] == ("64x64x64", "64", "80.0 ±2.0 %", "100 ±2.0 %")
     assert texts(table)[-1] == ("128x512x64", "161", "–", "70.0 ±2.0 %")  # no cube: last, and vectorized has no answer
     first = table.rows[0]
     assert isinstance(first[3], Value)
     assert first[3].mark == "best"
+
+
+def test_sizes_that_are_whole_stay_exact() -> None:
+    rows = [answer(case, "mkl@pip") for case in (Case(2, 2, 2), *CUBES, Case(1024, 1024, 1024), Case(2048, 2048, 2048), Case(2, 3, 4))]
+    table = figures(performance(evidence_of(rows)))["sizes-f32-t1"].table
+    assert [row[1] for row in texts(table)] == ["2", "64", "128", "256", "512", "1024", "2048", "2.88"]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "unit"), [("int4s8", "GOP/s"), ("mxfp4", "GOP/s"), ("s8", "GOP/s"), ("int4bf16", "GFLOP/s"), ("f32", "GFLOP/s")]
+)
+def test_the_unit_is_that_of_the_roof(dtype: str, unit: str) -> None:
+    rows = [
+        answer(replace(case, dtype=dtype, layout="nt" if dtype in ("int4s8", "mxfp4", "int4bf16") else "nn"), "vectorized")
+        for case in CUBES
+    ]
+    assert {c.unit for c in figures(performance(evidence_of(rows)))[f"sizes-{dtype}-t1"].table.columns[2:]} == {unit}
 
 
 def test_other_shapes_are_thinned_with_a_note() -> None:
@@ -166,15 +183,15 @@ def test_the_best_kernels_share_of_the_roof_by_shape_and_type() -> None:
 
 def test_one_kernel_against_the_best_and_where_it_failed() -> None:
     figure = figures(performance(heat_rows()))["best-heat"]
-    assert figure.title.startswith("vectorized, share of the best")
+    assert figure.title.startswith("Speed of vectorized, share of the best")
     assert texts(figure.table) == [("128x64x32", "", "100", ""), ("64x64x64", "failed", "50", "–")]
     assert "64x64x64, f64: wrong, crashed or hung in 1" in marks_in(figure)
 
 
 def test_without_ours_the_kernel_that_serves_most_is_held_against_the_best() -> None:
     rows = [answer(c, "openblas@debian") for c in CUBES] + [answer(CUBES[0], "mkl@pip")]
-    assert figures(heatmaps(evidence_of(rows)))["best-heat"].title.startswith("openblas, ")
-    assert figures(heatmaps(evidence_of([*rows, answer(CUBES[0], "naive")])))["best-heat"].title.startswith("naive, ")
+    assert figures(heatmaps(evidence_of(rows)))["best-heat"].title.startswith("Speed of openblas, ")
+    assert figures(heatmaps(evidence_of([*rows, answer(CUBES[0], "naive")])))["best-heat"].title.startswith("Speed of naive, ")
 
 
 def test_without_any_roof_there_is_no_heatmap_of_it() -> None:
