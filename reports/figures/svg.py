@@ -11,11 +11,13 @@ The same drawing gives the same bytes: a fixed salt for ids, and no dates.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import re
+import textwrap
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from typing import TypeVar
@@ -27,8 +29,10 @@ from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
+from matplotlib.transforms import Bbox
 
-from .theme import COLOURS, STYLE, Drawing, Mark
+from .keys import text_width
+from .theme import COLOURS, DIM, SMALL, STYLE, TYPE, UNIT, Drawing, Mark
 
 _SVG, _LINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
 _NUMBER = re.compile(r"-?\d*\.\d+")
@@ -40,6 +44,7 @@ _PLACES = {"x", "y", "width", "height", "d"}
 _HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 _LONGEST_TEXT, _LONGEST_WORDS = 300, 600
 _PNG_DPI = 180.0
+_MARGIN, _TITLE_LINE, _FOOT = 10.0, 15.0, 16.0  # pixels around what files have besides the drawing
 _CANVASES = {"svg": FigureCanvasSVG, "png": FigureCanvasAgg, "pdf": FigureCanvasPdf}
 _METADATA: dict[str, dict[str, str | None]] = {
     "svg": {"Date": None, "Creator": "mmbench"},
@@ -56,21 +61,45 @@ def harmless(text: str, limit: int = _LONGEST_WORDS) -> str:
     return _HARMFUL.sub("\N{REPLACEMENT CHARACTER}", short)
 
 
-def file_of(drawn: Drawing, form: str) -> bytes:
-    """The drawing as the content of a file: svg, png or pdf."""
-    return _svg_text(drawn).encode() if form == "svg" else _printed(drawn, form, io.BytesIO()).getvalue()
+def file_of(drawn: Drawing, form: str, title: str = "") -> bytes:
+    """The drawing as the content of a file: svg, png or pdf. A file stands alone, so the title is written above, who made it below."""
+    with _titled(drawn, title) as box:
+        return _svg_text(drawn, box).encode() if form == "svg" else _printed(drawn, form, io.BytesIO(), box).getvalue()
 
 
-def _svg_text(drawn: Drawing) -> str:
+@contextlib.contextmanager
+def _titled(drawn: Drawing, title: str) -> Iterator[Bbox | None]:
+    """The part of the plane to print, in inches, with the title and the foot drawn there as long as this lasts; None without a title."""
+    if not title:
+        yield None
+        return
+    figure = drawn.figure
+    width, height = (inches * UNIT for inches in figure.get_size_inches())
+    lines = textwrap.wrap(harmless(title, _LONGEST_TEXT), max(20, int((width - 2 * _MARGIN) / (1.17 * text_width("n", TYPE))))) or [""]
+    above = _TITLE_LINE * len(lines) + _MARGIN
+    place = _MARGIN / width
+    words = [
+        figure.text(place, 1 + (above - _MARGIN / 2) / height, "\n".join(lines), va="top", fontsize=TYPE, weight="bold", linespacing=1.25)
+    ]
+    words.append(figure.text(1 - place, -_FOOT / 2 / height, "mmbench", ha="right", va="center", fontsize=SMALL, color=DIM))
+    try:
+        yield Bbox([[0, -_FOOT / UNIT], [width / UNIT, (height + above) / UNIT]])
+    finally:
+        for text in words:
+            text.remove()
+
+
+def _svg_text(drawn: Drawing, box: Bbox | None = None) -> str:
     """What matplotlib writes, without characters that would spoil the file: names of groups (gid) come from files, too."""
-    return _HARMFUL.sub("\N{REPLACEMENT CHARACTER}", _printed(drawn, "svg", io.StringIO()).getvalue())
+    return _HARMFUL.sub("\N{REPLACEMENT CHARACTER}", _printed(drawn, "svg", io.StringIO(), box).getvalue())
 
 
-def _printed(drawn: Drawing, form: str, buffer: _Buffer) -> _Buffer:
+def _printed(drawn: Drawing, form: str, buffer: _Buffer, box: Bbox | None = None) -> _Buffer:
     _harmless_texts(drawn)
+    dpi = _PNG_DPI if form == "png" else 72
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a name in a script that the font lacks: boxes, not a failure
-        _CANVASES[form](drawn.figure).print_figure(buffer, format=form, metadata=_METADATA[form], dpi=_PNG_DPI if form == "png" else 72)
+        _CANVASES[form](drawn.figure).print_figure(buffer, format=form, metadata=_METADATA[form], dpi=dpi, bbox_inches=box)
     return buffer
 
 

@@ -179,3 +179,17 @@ def test_links_and_pictures_of_a_drawing_do_not_pass() -> None:
 def test_harmless(text: str, expected: str) -> None:
     assert harmless(text) == expected
     assert len(harmless(text * 1000, 10)) == 10
+
+
+def test_a_file_has_its_title_and_its_maker_and_the_page_has_neither() -> None:
+    drawn = styled(lines)
+    plain = inline(drawn, "_1", "t", "d", Classes())
+    title = "Latency: Emerald Rapids, 2 CPUs (synthetic) " + "long " * 30
+    words = [text.strip() for text in ElementTree.fromstring(file_of(drawn, "svg", title)).itertext() if text.strip()]
+    assert [word for word in words if "(synthetic)" in word]
+    assert " ".join(words).count("long") == 30
+    assert words[-1] == "mmbench"
+    assert file_of(drawn, "svg", title) == file_of(drawn, "svg", title)
+    assert inline(drawn, "_1", "t", "d", Classes()) == plain
+    heights = [int.from_bytes(file_of(drawn, "png", name)[20:24], "big") for name in ("", "short", title)]
+    assert heights == sorted(set(heights))
