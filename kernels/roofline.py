@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 from ..configs.cases import Case
 from ..configs.facts import Fact, How
-from ..configs.machine import CacheLevel, Machine
+from ..configs.machine import CacheLevel, Machine, UnitRate
 
 ABOVE_ROOF = 1.005  # over this share of its roof a rate is an error of one of the two; half a percent is the last figure shown
 # Their result saturates, or is no sum: no product can be made of these alone.
@@ -136,7 +136,7 @@ class Roofs:
         return max(found, key=lambda c: c.rate) if found else None
 
     def memory(self, case: Case) -> tuple[float, float, str] | None:
-        """(B/s at which the operands can come at best, its upper end, the level that takes most of that time); None where a rate is unknown."""
+        """(B/s at which the operands can come at best, its upper end, the level that takes most of that time); None if one is unknown."""
         left, within = float(max(case.traffic_bytes(), 1)), 0.0
         total_s, least_s, slowest_s, slowest = 0.0, 0.0, 0.0, ""
         for level in self.levels[-1:] if case.temperature == "cold" else self.levels:
@@ -178,13 +178,17 @@ class Roofs:
         )
 
 
+def is_ceiling(row: UnitRate) -> bool:
+    """Whether a right product can be made of this instruction, so that its rate bounds one."""
+    ops = _WIDENING_OPS if row.dtype in _WIDENING_ONLY else _MULTIPLY_ADDS
+    return row.op in ops and row.instruction not in _NO_CEILING
+
+
 def _compute(machine: Machine) -> dict[str, Compute]:
     best: dict[str, Compute] = {}
     kind = machine.topology.kinds[0] if machine.topology else ""
     for row in machine.simd:
-        if not row.rate.known or row.core_kind not in (kind, "") or row.instruction in _NO_CEILING:
-            continue
-        if row.op not in (_WIDENING_OPS if row.dtype in _WIDENING_ONLY else _MULTIPLY_ADDS):
+        if not row.rate.known or row.core_kind not in (kind, "") or not is_ceiling(row):
             continue
         rate = row.rate.number()
         if row.dtype not in best or rate > best[row.dtype].rate:

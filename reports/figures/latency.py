@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 
@@ -14,18 +13,18 @@ from ..numbers import figure as three
 from ..numbers import value_of
 from ..page.blocks import plain
 from ..sparkline import LatencyCurve
-from .keys import Entry, Series, draw_key, key_height, set_log_ticks, set_size_ticks, text_width
-from .theme import BAD, DIM, INK, NARROW, PAPER, SMALL, UNIT, Drawing, Mark, apart, axes_in, colour_of, dash_of, drawing, marker_of
+from .keys import Entry, Series, draw_key, draw_key_below, key_height, set_log_ticks, set_size_ticks
+from .theme import BAD, DIM, INK, NARROW, SMALL, UNIT, Drawing, Mark, apart, axes_in, colour_of, dash_of, drawing, marker_of
 from .thinning import spread
 
 _PLOT = 236.0  # pixels of the plot's height
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 22.0, 48.0, 44.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 22.0, 48.0, 38.0
+_KEY_LEFT = 10.0
 MOST_CURVES, MOST_LEVELS = 4, 6
 MOST_MACHINES = 8
 _MOST_POINTS = 40  # of a line, where machines share a figure
 _SPACING = 3.0  # pixels between the points of one line
 _SANE_S = (1e-12, 1.0)  # of a load
-_AWAY = sorted((*range(10, 46, 3), *range(-48, -11, 3)), key=lambda away: (abs(away), -away))  # pixels from a curve's end to its name
 
 Points = list[tuple[int, float]]
 
@@ -60,17 +59,21 @@ def _words(curve: LatencyCurve, most: int) -> str:
 
 
 def draw_latency(caches: Sequence[CacheLevel], curves: Sequence[LatencyCurve]) -> Drawing:
-    """One line a curve, named at its end; each level's name and latency above, its size with the interval, claims at the foot."""
-    drawn = drawing(_TOP + _PLOT + _BOTTOM)
-    axes = axes_in(drawn, left=_LEFT, right=_RIGHT, top=_TOP, bottom=_BOTTOM, xscale="log", yscale="log", ylabel="ns a load")
+    """One line a curve; each level's name and latency above, its size with the interval, claims at the foot, and below what is what."""
     lines = [shown(curve)[0] for curve in curves[:MOST_CURVES]]
+    names = curve_names(curves[:MOST_CURVES])
+    entries = [Series(name, number).entry() for number, (name, points) in enumerate(zip(names, lines, strict=True)) if points]
+    entries += [Entry("claimed size", "", DIM, "^")] if any(c.claims for c in caches) else []
+    entries += [Entry("measured size, with its interval", "", INK, "|")] if any(value_of(c.size) for c in caches) else []
+    foot = key_height(entries, left=_KEY_LEFT, right=0)
+    drawn = drawing(_TOP + _PLOT + _BOTTOM + foot)
+    axes = axes_in(drawn, left=_LEFT, right=_RIGHT, top=_TOP, bottom=_BOTTOM + foot, xscale="log", yscale="log", ylabel="ns a load")
+    axes.set_xlabel("working set")
     _frame(axes, lines, caches)
     _levels(drawn, axes, caches)
-    names = curve_names(curves[:MOST_CURVES])
     for number, (name, points) in enumerate(zip(names, lines, strict=True)):
         _line(drawn, axes, number, name, points)
-    _name_ends(drawn, axes, names, lines)
-    _foot(drawn, any(_claims_within(c, axes) for c in caches), any(value_of(c.size) for c in caches))
+    draw_key_below(drawn, entries, left=_KEY_LEFT, right=0)
     return drawn
 
 
@@ -79,8 +82,8 @@ def draw_overlay(curves: Sequence[tuple[str, LatencyCurve]]) -> Drawing:
     chosen = curves[:MOST_MACHINES]
     entries = [Series(label, i).entry() for i, (label, _) in enumerate(chosen)]
     top = key_height(entries, left=_LEFT, right=_RIGHT) + 8
-    drawn = drawing(top + _PLOT + _BOTTOM - 6)
-    axes = axes_in(drawn, left=_LEFT, right=_RIGHT, top=top, bottom=_BOTTOM - 6, xscale="log", yscale="log", ylabel="ns a load")
+    drawn = drawing(top + _PLOT + _BOTTOM)
+    axes = axes_in(drawn, left=_LEFT, right=_RIGHT, top=top, bottom=_BOTTOM, xscale="log", yscale="log", ylabel="ns a load")
     axes.set_xlabel("working set")
     lines = [shown(curve)[0] for _, curve in chosen]
     _frame(axes, lines, ())
@@ -123,7 +126,7 @@ def _across(axes: Axes, size: float) -> float:
 def _levels(drawn: Drawing, axes: Axes, caches: Sequence[CacheLevel]) -> None:
     """Sizes as lines with their intervals, names with latencies between them, claims as triangles."""
     low, high = axes.get_xlim()
-    height = _TOP + _PLOT + _BOTTOM
+    height = drawn.figure.get_size_inches()[1] * UNIT
     placed: list[tuple[CacheLevel, float]] = []  # with the middle of its region
     ends: list[tuple[float, str]] = []
     left = low
@@ -168,43 +171,3 @@ def _claims(drawn: Drawing, axes: Axes, cache: CacheLevel, number: int) -> None:
     artist.set_gid(f"claims{number}")
     name = plain(cache.name, 8)
     drawn.marks[f"claims{number}"] = [Mark(f"claimed {name}: {size_words(c)} ({cache.judgement.verdict.value})") for c in claims]
-
-
-def _name_ends(drawn: Drawing, axes: Axes, names: Sequence[str], lines: Sequence[Points]) -> None:
-    """Each curve's name at its end: above it, below it, or further away, wherever no curve and no other name lies."""
-    bottom, top = axes.get_ylim()
-    height = drawn.figure.get_size_inches()[1] * UNIT
-    tracks = [[(_across(axes, size), _PLOT * math.log(ns / bottom) / math.log(top / bottom)) for size, ns in points] for points in lines]
-    taken = [place for track in tracks for place in _followed(track)]
-    highest = sorted((number for number, track in enumerate(tracks) if track), key=lambda number: -tracks[number][-1][1])
-    for number in highest:
-        name, (x, y) = names[number], tracks[number][-1]
-        half, width = 6.5, text_width(name)
-        right = max(x + 3, _LEFT + width + 4)
-        free = [y + away for away in _AWAY if half < y + away < _PLOT - half]
-        inside = {at: sum(right - width - 2 < px < right + 2 and abs(py - at) < half for px, py in taken) for at in free}
-        place = min(free, key=lambda at: (inside[at], free.index(at)), default=y)
-        taken += [(right - width + step * width / 12, place + rise) for step in range(13) for rise in (-half, 0.0, half)]
-        box = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.6}
-        text = drawn.figure.text(right / NARROW, (_BOTTOM + place) / height, name, ha="right", va="center_baseline", bbox=box)
-        text.set(fontsize=SMALL, color=colour_of(number))
-        text.set_gid(f"key{number}")
-        drawn.legend[f"key{number}"] = name
-
-
-def _followed(track: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Places along a line, three pixels apart."""
-    places = list(track[:1])
-    for (x0, y0), (x1, y1) in itertools.pairwise(track):
-        steps = max(1, math.ceil(math.hypot(x1 - x0, y1 - y0) / 3))
-        places += [(x0 + (x1 - x0) * step / steps, y0 + (y1 - y0) * step / steps) for step in range(1, steps + 1)]
-    return places
-
-
-def _foot(drawn: Drawing, claims: bool, sizes: bool) -> None:
-    """What the triangles and the lines are, and the name of the x axis."""
-    entries = [Entry("claimed size", "", DIM, "^")] if claims else []
-    entries += [Entry("measured size, with its interval", "", INK, "|")] if sizes else []
-    height = drawn.figure.get_size_inches()[1] * UNIT
-    draw_key(drawn, entries, left=_LEFT - 6, right=0, top=height - 17)
-    drawn.figure.text(1 - _RIGHT / NARROW, 10 / height, "working set", ha="right", va="center_baseline", color=DIM, fontsize=SMALL)

@@ -119,7 +119,7 @@ def _frame(ceilings: Sequence[Ceiling], slopes: Sequence[Slope], points: Sequenc
     """Limits that hold everything, with room on the left for the names of the memory levels."""
     frame = _limits(ceilings, slopes, points, _ROOM)
     longest = max((len(_slope_words(group)) for group in _near(sorted(slopes, key=lambda s: -s.rate), frame)), default=0)
-    return _limits(ceilings, slopes, points, min(1.7, max(_ROOM, 0.065 * longest)))
+    return _limits(ceilings, slopes, points, min(2.2, max(_ROOM, 0.065 * longest)))
 
 
 def _limits(ceilings: Sequence[Ceiling], slopes: Sequence[Slope], points: Sequence[Point], room: float) -> _Frame:
@@ -165,7 +165,7 @@ def merged(ceilings: Sequence[Ceiling]) -> list[Ceiling]:
     made = []
     for group in groups:
         first = min(group, key=lambda c: (not c.binding, -c.rate))
-        more = f" +{len(group) - 1}" if len(group) > 1 else ""
+        more = f", {len(group) - 1} more:" if len(group) > 1 else ""
         made.append(Ceiling(first.name + more, first.rate, first.binding, first.published))
     return made
 

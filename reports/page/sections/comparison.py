@@ -111,7 +111,7 @@ def _libraries(evidence: Evidence, subject: Subject, ending: str) -> list[Block]
     if ours.rows:
         theirs = side_of(subject, best, kernel=BEST, absence="has no library with a right result in it")
         document = compare(ours, theirs)
-        title = f"Our {OURS} against {BEST} of each cell{_on(evidence, subject)}"
+        title = f"Our {OURS} against {BEST} of each cell: {subject.label}"
         notes = (
             "the best library is chosen in each cell by the time that is compared: chance favours it a little",
             *document.notes,
@@ -120,11 +120,6 @@ def _libraries(evidence: Evidence, subject: Subject, ending: str) -> list[Block]
         blocks += _shown(evidence, shown, "chosen library")
     blocks += _each_library(evidence, subject, rows, libraries, ending)
     return [Heading(f"Libraries on {subject.label}"), *blocks] if blocks else []
-
-
-def _on(evidence: Evidence, subject: Subject) -> str:
-    """The machine, where there are several."""
-    return f": {subject.label}" if len(evidence.swept) > 1 else ""
 
 
 def _each_library(evidence: Evidence, subject: Subject, rows: Sequence[SweepRow], libraries: Sequence[str], ending: str) -> list[Block]:
@@ -137,7 +132,7 @@ def _each_library(evidence: Evidence, subject: Subject, rows: Sequence[SweepRow]
             lines.append((kernel, pairs))
     if len(lines) < 2:
         return []
-    title = f"Each library against the best of the other libraries in each cell{_on(evidence, subject)}"
+    title = f"Each library against the best of the other libraries in each cell: {subject.label}"
     said = (
         "Above 1 it is the fastest library itself. Cells that it or all others do not serve are not counted, so a high mean may stand on "
         "few cells."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ....configs.chips import Chip
@@ -10,7 +11,7 @@ from ....configs.machine import Machine
 from ....configs.machine import Roof as MachineRoof
 from ....configs.published import chip_of
 from ....configs.sweepdoc import SweepRow
-from ....kernels.roofline import Compute, Roofs, elsewhere
+from ....kernels.roofline import Compute, Roofs, elsewhere, is_ceiling
 from ...cells import plural
 from ...figures.keys import Series
 from ...figures.roofline import Ceiling, Point, Slope, draw_roofline, kept_points
@@ -43,12 +44,14 @@ MOST_FIGURES = 12
 _MARKS, _ROWS = 1600, 1200  # of all figures of the page together: a mark takes some 230 bytes, a row of a table some 250
 _MOST, _LEAST = 250, 60  # marks and rows of one figure
 _AGREES = 0.02  # published and measured ceilings that differ by less share one line
+_MOST_CEILINGS = 5  # measured lines of a figure
 _PRODUCTS = ("fma", "dot", "mma")
 _HOW = (
-    "Level lines are measured compute rates, the strongest the one that points are held against; rising lines are measured "
-    "bandwidths of memory levels; dashed lines are published. A point stands at the operations that its product has for each byte "
-    "that must move at least; the roof above it is that of the level from which its operands come, at the clock that was measured "
-    "with it, so that it may be lower than the lines. A red cross lies above its own roof."
+    "Level lines are measured compute rates of instructions that make such a product, the strongest the one that points are held "
+    "against; rising lines are measured bandwidths of memory levels, of reading where no other stream is named; dashed lines are "
+    "published. A point stands at the operations that its product has for each byte that must move at least; the roof above it is "
+    "that of the level from which its operands come, at the clock that was measured with it, so that it may be lower than the "
+    "lines. A red cross lies above its own roof."
 )
 
 
@@ -168,12 +171,12 @@ Row = tuple[Cell, ...]
 
 
 def _measured(machine: Machine, roofs: Roofs, group: Group) -> list[tuple[Ceiling, Row]]:
-    """Every unit that computes in a type that the product may use, the fastest first."""
+    """The units that bound such a product, the fastest first: of the type of the fastest, with instructions that make a right one."""
     wanted = MIXES[group.dtype].rates
     found: list[tuple[Ceiling, Row]] = []
     binding = _binding(roofs, group)
     taken = False
-    for roof in _compute_roofs(machine, wanted, group.threads):
+    for roof in _compute_roofs(machine, binding.name.split()[-1:] if binding else wanted, group.threads):
         rate = value_of(roof.rate)
         if rate is None or not positive(rate):
             continue
@@ -189,7 +192,7 @@ def _measured(machine: Machine, roofs: Roofs, group: Group) -> list[tuple[Ceilin
             f"{plain(binding.name, 40)}, one core's rate times {group.threads} threads" if group.threads > 1 else plain(binding.name, 40)
         )
         found.append((Ceiling(name, rate, True), _line_row(name, words, rate * 1e-9, None, group.unit)))
-    return sorted(found, key=lambda each: -each[0].rate)
+    return sorted(found, key=lambda each: (not each[0].binding, -each[0].rate))[:_MOST_CEILINGS]
 
 
 def _binding(roofs: Roofs, group: Group) -> Compute | None:
@@ -203,9 +206,11 @@ def _same(roof: MachineRoof, compute: Compute) -> bool:
     return bool(words and others) and (words[0], words[-1]) == (others[0], others[-1])
 
 
-def _compute_roofs(machine: Machine, dtypes: tuple[str, ...], threads: int) -> list[MachineRoof]:
+def _compute_roofs(machine: Machine, dtypes: Sequence[str], threads: int) -> list[MachineRoof]:
     first = machine.topology.kinds[0] if machine.topology and machine.topology.kinds else ""
-    return [r for r in machine.roofs if r.kind == "compute" and r.dtype in dtypes and r.threads == threads and r.core_kind in ("", first)]
+    bound = {f"{row.unit} {row.op} {row.dtype}" for row in machine.simd if is_ceiling(row)}
+    usable = [r for r in machine.roofs if r.kind == "compute" and r.threads == threads and r.core_kind in ("", first)]
+    return [r for r in usable if r.dtype in dtypes and (r.name in bound or not machine.simd)]
 
 
 def _ceiling_name(roof: MachineRoof, dtypes: tuple[str, ...]) -> str:
@@ -229,8 +234,16 @@ def _slopes(machine: Machine, roofs: Roofs, threads: int) -> list[tuple[Slope, R
         if rate is None or not positive(rate):
             continue
         name, half = names.get(level.name, (f"{level.name}, between the numbers of threads that were measured", None))
-        found.append((Slope(plain(level.name, 6), rate), _line_row(plain(level.name, 12), plain(name, 80), rate * 1e-9, half, "GB/s")))
+        found.append(
+            (Slope(_level_word(level.name, name), rate), _line_row(plain(level.name, 12), plain(name, 80), rate * 1e-9, half, "GB/s"))
+        )
     return found
+
+
+def _level_word(level: str, name: str) -> str:
+    """`L2`, `L1d copy`: which stream moves so much, where it is not reading."""
+    stream = name.removeprefix(level).strip() if name.startswith(f"{level} ") else ""
+    return " ".join(filter(None, (plain(level, 6), plain(stream, 10) if stream not in ("", "read") else "")))
 
 
 def _published(

@@ -11,6 +11,7 @@ import pytest
 from mmbench.configs.cases import Case
 from mmbench.configs.facts import derived, measured, reported, unknown
 from mmbench.configs.machine import Machine, Roof
+from mmbench.kernels.roofline import is_ceiling
 from mmbench.reports.figures.keys import Series
 from mmbench.reports.figures.roofline import Ceiling, Point, Slope, draw_roofline, kept_points, merged
 from mmbench.reports.figures.theme import Mark, styled
@@ -69,6 +70,28 @@ def test_every_measured_ceiling_is_named_with_level_and_unit() -> None:
     assert table["L2"][1] == "L2 read"
     assert table["avx512f"][3] == "205 GFLOP/s ±3"
     assert "Nothing is published here of this chip" in figure.note
+
+
+def test_only_ceilings_that_bound_such_a_product_are_drawn_and_five_at_most() -> None:
+    machine = emerald()
+    rates = {(row.unit, word, row.dtype): row for row in machine.simd for word in (row.op, row.instruction)}
+    for dtype in ("s8", "mxfp4", "bf16", "f32"):
+        case = replace(CUBE, dtype=dtype, layout="nt" if dtype == "mxfp4" else "nn")
+        lines = lines_of(machine, groups_of([answer(case, "vectorized")])[0])
+        measured = [
+            row[1].text for row, line in zip(lines.rows, lines.ceilings, strict=False) if not line.published and isinstance(row[1], Value)
+        ]
+        assert 1 <= len(measured) <= 5
+        named = [rates[unit, op, kind] for unit, op, kind in (words.partition(",")[0].split() for words in measured)]
+        assert len({row.dtype for row in named}) == 1
+        assert all(is_ceiling(row) for row in named)
+
+
+def test_streams_that_are_not_reading_are_named_at_their_line() -> None:
+    machine = synthetic_machine()
+    roofs = tuple(replace(r, name="L1d copy") if r.level == "L1d" else r for r in machine.roofs)
+    lines = lines_of(replace(machine, roofs=roofs), groups_of([answer(CUBE, "mkl@pip")])[0])
+    assert [slope.name for slope in lines.slopes][:2] == ["L1d copy", "L2"]
 
 
 def test_ceilings_are_those_of_the_number_of_threads() -> None:
@@ -150,7 +173,7 @@ def test_no_point_above_its_roof_is_ever_thinned_away() -> None:
 
 def test_ceilings_of_nearly_one_rate_share_a_line_and_say_so() -> None:
     ceilings = [Ceiling("a", 100e9), Ceiling("b", 99e9, binding=True), Ceiling("c", 50e9), Ceiling("publ. a", 100e9, published=True)]
-    assert merged(ceilings) == [Ceiling("b +1", 99e9, True), Ceiling("publ. a", 100e9, published=True), Ceiling("c", 50e9)]
+    assert merged(ceilings) == [Ceiling("b, 1 more:", 99e9, True), Ceiling("publ. a", 100e9, published=True), Ceiling("c", 50e9)]
 
 
 def test_series_are_switched_by_the_legend() -> None:
