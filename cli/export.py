@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..configs.errors import UsageError
-from ..configs.files import write_atomic
+from ..configs.errors import StoreError, UsageError
+from ..configs.files import write_all, write_atomic
 from ..configs.machine import Machine
-from ..configs.store import find_machine, find_run, load_machine, machine_text
+from ..configs.store import find_machine, find_run, load_machine, machine_folders, machine_text
 from ..configs.sweeplog import list_sweeps, read_sweep
 from . import console
+from .outputs import check_output
 from .state import State, pass_state, results_option
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ OF_SWEEPS = ("parquet", "gbench", "pyperf", "junit", "markdown")
 
 @click.command()
 @click.argument("form", type=click.Choice([*OF_BOTH, *OF_SWEEPS]))
-@click.argument("what", default="", metavar="[MACHINE|RUN]")
+@click.argument("what", default="", metavar="[MACHINE|RUN|FOLDER]")
 @click.option("--curves", is_flag=True, help="CSV of a machine: one row a raw sample, instead of one row a fact.")
 @click.option("-o", "--output", metavar="FILE", help="Write there instead of to standard output.")
 @results_option
@@ -37,15 +38,17 @@ def export(state: State, form: str, what: str, curves: bool, output: str | None)
     """Write a stored machine or sweep for other programs.
 
     json and csv take a machine (a file, an id, or the beginning of one; the one probed last by default) or a sweep (likewise). parquet,
-    gbench (google-benchmark), pyperf, junit and markdown take a sweep, the newest by default.
+    gbench (google-benchmark), pyperf, junit and markdown take a sweep, the newest by default. A FOLDER of results, or of one machine,
+    stands for the machine that was probed there last, or the newest sweep.
     """
     if curves and form != "csv":
         raise UsageError("--curves is for csv", "the JSON file holds the curves anyway")
     if output is not None and (not output or "\0" in output):
         raise UsageError(f"--output: {output!r} is not a file name")
-    results = state.settings.results
-    path = _sweep_path(results, form, what, curves)
-    content = _of_machine(form, load_machine(find_machine(results, what)), curves) if path is None else _of_sweep(form, path, results)
+    path, is_sweep, results = _meant(state.settings.results, form, what, curves)
+    if output is not None:
+        check_output(Path(output), "--output", [path])
+    content = _of_sweep(form, path, results) if is_sweep else _of_machine(form, load_machine(path), curves)
     if output is not None:
         write_atomic(Path(output), content)
         console.say(f"wrote {output}")
@@ -53,6 +56,23 @@ def export(state: State, form: str, what: str, curves: bool, output: str | None)
         _write_binary(content)
     else:
         console.answer(content.decode("utf-8", errors="replace"))
+
+
+def _meant(results: Path, form: str, what: str, curves: bool) -> tuple[Path, bool, Path]:
+    """(file that is meant, whether it is a sweep, the results folder that it belongs to)."""
+    if not os.path.isdir(what):  # noqa: PTH112 - no error for any name
+        sweep = _sweep_path(results, form, what, curves)
+        return (find_machine(results, what), False, results) if sweep is None else (sweep, True, results)
+    folder = Path(what).resolve()
+    one = (folder / "machine.json").is_file() or (folder / "runs").is_dir()
+    results = folder.parent if one else folder
+    if form in OF_BOTH and (curves or (folder / "machine.json").is_file() or (not one and machine_folders(folder))):
+        return find_machine(results, str(folder) if one else ""), False, results
+    newest = next(iter(list_sweeps(results, folder.name if one else "")), None)
+    if newest is None:
+        what_is = "machine or sweep" if form in OF_BOTH else "sweep"
+        raise UsageError(f"no {what_is} is stored in {what}", "name another folder, or a file")
+    return newest.path, True, results
 
 
 def _sweep_path(results: Path, form: str, what: str, curves: bool) -> Path | None:
@@ -86,7 +106,9 @@ def _of_sweep(form: str, path: Path, results: Path) -> bytes:
 
     sweep = read_sweep(path)
     if form == "gbench":
-        text = exchange.gbench(sweep)
+        from .show import machine_of
+
+        text = exchange.gbench(sweep, machine_of(sweep, results)[0])
     elif form == "pyperf":
         text = exchange.pyperf(sweep)
         if not text:
@@ -97,7 +119,7 @@ def _of_sweep(form: str, path: Path, results: Path) -> bytes:
 
 
 def _of_document(form: str, sweep: Sweep, results: Path) -> bytes:
-    from ..reports.flat import flat_rows
+    from ..reports.flat import COLUMNS, flat_rows
     from ..reports.sweep_rows import sweep_document
     from .show import machine_of
 
@@ -106,24 +128,26 @@ def _of_document(form: str, sweep: Sweep, results: Path) -> bytes:
         from .exports import export_text
 
         return export_text(form, document, sweep).encode("utf-8", errors="backslashreplace")
-    rows = list(flat_rows(document.machine_id, document.rows))
+    rows = flat_rows(document.machine_id, document.rows)
     if form == "parquet":
         from ..reports.parquet import parquet_bytes
 
         return parquet_bytes(rows)
     from ..reports.csvtext import csv_text
 
-    columns = tuple(rows[0]) if rows else ("machine", "cell")
-    return csv_text(rows, columns).encode("utf-8", errors="backslashreplace")
+    return csv_text(rows, COLUMNS).encode("utf-8", errors="backslashreplace")
 
 
 def _write_binary(content: bytes) -> None:
     if sys.stdout.isatty():
         raise UsageError("a Parquet file is no text for a terminal", "name a file with -o, or redirect standard output")
     sys.stdout.flush()
-    view = memoryview(content)
-    while view:
-        view = view[os.write(sys.stdout.fileno(), view) :]
+    try:
+        write_all(sys.stdout.fileno(), content)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StoreError(f"standard output cannot be written: {error.strerror}", "choose another file or free some space") from error
 
 
 def facts_csv(machine: Machine) -> str:

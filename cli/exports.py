@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from ..configs.codec import encode
 from ..configs.errors import StoreError, UsageError
-from ..configs.files import store_error, write_atomic
+from ..configs.files import write_atomic
 from . import console
+from .outputs import check_output
 
 if TYPE_CHECKING:
     from ..configs.sweepdoc import SweepDocument
@@ -52,6 +53,7 @@ class Exports:
             if place in taken:
                 raise UsageError(f"--export-{form} and --export-{taken[place]} name the same file {path}", "name two files")
             taken[place] = form
+            check_output(path, f"--export-{form}")
             _check_file(path, form)
 
     def write(self, document: SweepDocument, sweep: Sweep) -> None:
@@ -59,7 +61,7 @@ class Exports:
         trouble: StoreError | None = None
         for form, path in self.asked.items():
             try:
-                _write(path, export_text(form, document, sweep))
+                write_atomic(path, export_text(form, document, sweep).encode("utf-8", errors="backslashreplace"), _KEPT)
             except StoreError as error:
                 trouble = trouble or error
             else:
@@ -81,17 +83,6 @@ def export_text(form: str, document: SweepDocument, sweep: Sweep) -> str:
     return sweep_markdown(document)
 
 
-def _write(path: Path, text: str) -> None:
-    content = text.encode("utf-8", errors="backslashreplace")
-    if path.exists() and not path.is_file():  # a pipe or a device, such as /dev/stdout
-        try:
-            path.write_bytes(content)
-        except OSError as error:
-            raise store_error("written", path, error, _KEPT) from error
-        return
-    write_atomic(path, content, _KEPT)
-
-
 def _check_file(path: Path, form: str) -> None:
     if path.is_dir() or str(path).endswith("/"):
         raise UsageError(f"--export-{form}: {path} is a folder", "name a file in it")
@@ -111,6 +102,8 @@ def _check_file(path: Path, form: str) -> None:
 
 def _check_device(path: Path, form: str) -> None:
     """A device that takes nothing (/dev/full) says so of no bytes at all. A pipe is left alone: it may wait for its reader."""
+    if path.is_block_device():
+        raise StoreError(f"--export-{form}: {path} cannot be written: it is a disk or a part of one", "name a file")
     if not path.is_char_device():
         return
     try:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..configs.files import write_atomic
+from .outputs import check_output
 
 if TYPE_CHECKING:
-    from ..reports.page.blocks import Figure, Section
+    from ..reports.page.blocks import Section
 
 FIGURE_FORMS = ("svg", "png", "pdf")
-
-
-def file_name(figure: Figure) -> str:
-    """The figure's name as a file name: letters, digits and hyphens, whatever the name holds."""
-    return re.sub(r"[^a-z0-9]+", "-", figure.name.lower()).strip("-")[:80] or "figure"
 
 
 def write_figures(sections: Sequence[Section], folder: Path) -> int:
@@ -30,6 +25,8 @@ def write_figures(sections: Sequence[Section], folder: Path) -> int:
         for figure in section.figures():
             drawn = styled(figure.draw)
             for form in FIGURE_FORMS:
-                write_atomic(folder / f"{file_name(figure)}.{form}", file_of(drawn, form))
+                path = folder / f"{figure.file_name}.{form}"
+                check_output(path, "--figures")
+                write_atomic(path, file_of(drawn, form, figure.title))
                 written += 1
     return written

@@ -11,6 +11,7 @@ from ..configs.files import write_atomic
 from ..configs.tables import near
 from . import console
 from .figure_files import FIGURE_FORMS
+from .outputs import check_output
 from .state import State, pass_state, results_option
 
 
@@ -25,10 +26,12 @@ def plot(state: State, name: str, results_words: tuple[str, ...], output: str | 
 
     NAME is a figure's name or the beginning of one (then the first that fits). Without a NAME: the figures that these RESULTS have.
     """
-    from ..reports.page.evidence import gather
+    from ..reports.page.evidence import files_of, gather
     from ..reports.page.registry import sections_of
 
     form = _form(output) if name else ""
+    if output:
+        check_output(Path(output), "--output", files_of(list(results_words), state.settings.results))
     figures = [f for s in sections_of(gather(results_words, state.settings.results)) for f in s.figures()]
     if not figures:
         raise UsageError("there is nothing to draw", "run `mmbench probe` and `mmbench sweep` first, or name their files")
@@ -43,7 +46,7 @@ def plot(state: State, name: str, results_words: tuple[str, ...], output: str | 
     from ..reports.figures.theme import styled
 
     assert output is not None
-    write_atomic(Path(output), file_of(styled(fitting[0].draw), form))
+    write_atomic(Path(output), file_of(styled(fitting[0].draw), form, fitting[0].title))
     console.answer(output)
     console.say(f"{fitting[0].name}: {fitting[0].title}")
     if len(fitting) > 1:

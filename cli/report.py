@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from ..configs.errors import Exit, UsageError
 from ..configs.files import write_atomic
 from . import console
 from .figure_files import FIGURE_FORMS, write_figures
+from .outputs import check_output
 from .state import State, pass_state, results_option
 
 if TYPE_CHECKING:
@@ -48,12 +50,14 @@ def report(
     RESULTS are machine files, run files, folders and globs; without any, everything in the results folder. Damaged files and lines are
     skipped and named on the page.
     """
-    form = form or _SUFFIXES.get(Path(output or "").suffix.lower(), "html")
+    form = form or _form_of(output or "")
     target = _target(output, form)
     folder = _folder(figures)
-    from ..reports.page.evidence import gather
+    from ..reports.page.evidence import files_of, gather
     from ..reports.page.registry import sections_of
 
+    if target is not None:
+        check_output(target, "--output", files_of(list(results_words), state.settings.results))
     evidence = gather(results_words, state.settings.results)
     made = sections_of(evidence, sections)
     drawn = write_figures(made, folder) if folder is not None else 0
@@ -62,9 +66,18 @@ def report(
         console.answer(content.decode("utf-8"))
     else:
         write_atomic(target, content)
-        console.answer(str(target))
+        (console.answer if target.is_file() else console.say)(str(target))  # a pipe or /dev/stdout may be read by the same reader
     _tell(evidence, folder, drawn)
     return Exit.INCONCLUSIVE if strict and _doubtful(evidence) else Exit.OK
+
+
+def _form_of(output: str) -> str:
+    """The format that the name ends in; that of a page where it ends in none."""
+    suffix = Path(output).suffix.lower()
+    if suffix and suffix not in _SUFFIXES:
+        known = ", ".join(f".{form}" for form in FORMATS)
+        raise UsageError(f"--output: a report cannot be written as '{suffix}'", f"endings: {known}; or choose one with --format")
+    return _SUFFIXES.get(suffix, "html")
 
 
 def _target(output: str | None, form: str) -> Path | None:
@@ -74,7 +87,7 @@ def _target(output: str | None, form: str) -> Path | None:
     path = Path(output if output is not None else _DEFAULT)
     if output == "" or "\0" in str(path):
         raise UsageError(f"--output: {str(path)!r} is not a file name")
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - no error for any name
         raise UsageError(f"--output: {path} is a folder", "name a file in it")
     return path
 

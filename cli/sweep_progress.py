@@ -5,6 +5,7 @@ The line is drawn only when the sweep reports, which it does while every kernel 
 
 from __future__ import annotations
 
+import math
 import sys
 
 from ..configs.cases import Measurement, Status
@@ -105,7 +106,8 @@ class SweepProgress:
         worst = max(half_width_share(*found) for found, _ in timed)
         rate = pretty(row.case.operations / middle, "OP/s" if row.case.mix.integer else "FLOP/s")
         name = self._names.get(row.variant.kernel, row.variant.kernel)
-        return f"{name} {pretty(middle, 's')}, {rate}, all within {self._percent(worst)}"
+        known = f"all within {self._percent(worst)}" if math.isfinite(worst) else "some with too few samples to say how well"
+        return f"{name} {pretty(middle, 's')}, {rate}, {known}"
 
     def _percent(self, share: float) -> str:
         return to_ascii(percent(share)) if self._ascii else percent(share)

@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -95,18 +96,68 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_atomic(path: Path, content: bytes, instead: str = _OTHER_FOLDER) -> None:
-    """`path` holds either what it held or all of `content`, whenever the process or the power ends. `instead` as in `store_error`."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    """`path` holds either what it held or all of `content`, whenever the process or the power ends. `instead` as in `store_error`.
+
+    Only a regular file is replaced. A symbolic link stays, and the file that it leads to is replaced; a pipe or a device is written into.
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if _is_written_into(path):
+            _write_into(path, content)
+            return
+        place = Path(os.path.realpath(path)) if path.is_symlink() else path
+    except OSError as error:
+        raise store_error("written", path, error, instead) from error
+    temporary = place.with_name(f".{place.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
         _write_new(temporary, content)
-        temporary.replace(path)
+        temporary.replace(place)
     except OSError as error:
         raise store_error("written", path, error, instead) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    sync_folder(place.parent)
+
+
+def _is_written_into(path: Path) -> bool:
+    """Whether what stands there takes bytes, and must not be replaced: no regular file, or a link to one of our own open streams.
+
+    StoreError for a disk: nobody means to write a page over it. OSError for links that lead in circles.
+    """
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return False
+    if stat.S_ISBLK(found.st_mode):
+        raise StoreError(f"{path} cannot be written: it is a disk or a part of one", "name a file")
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return not stat.S_ISREG(found.st_mode) or (path.is_symlink() and _stream_of(found) is not None)
+
+
+def _write_into(path: Path, content: bytes) -> None:
+    """As `>` would. Into our own standard streams where they stand (/dev/stdout behind `> file`), not once more from the beginning."""
+    stream = _stream_of(path.stat())
+    if stream is not None:
+        with contextlib.suppress(ValueError):  # no stream at all
+            (sys.stdout if stream == 1 else sys.stderr).flush()
+        write_all(stream, content)
+        return
+    descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOCTTY", 0))
+    try:
+        write_all(descriptor, content)
+    finally:
+        os.close(descriptor)
+
+
+def _stream_of(found: os.stat_result) -> int | None:
+    """1 or 2 where it is what standard output or standard error writes into."""
+    for number in (1, 2):
+        with contextlib.suppress(OSError):  # that stream is closed
+            if os.path.samestat(found, os.fstat(number)):
+                return number
+    return None
 
 
 def not_regular(path: Path) -> str:

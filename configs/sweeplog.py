@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .cases import BATCHES, LAYOUTS, STEPS, TEMPERATURES, Case, Measurement
+from .cases import BATCHES, LAYOUTS, STEPS, TEMPERATURES, Case, Measurement, Status
 from .codec import decode
 from .dtypes import MIXES
 from .errors import SchemaError
@@ -25,6 +26,11 @@ from .runs import Run
 
 SWEEP = "sweep"  # the kind of its run
 _LARGEST = 2**62  # of any dimension: products of three stay in what a reader of JSON may hold
+# Beyond these a row is no result (`absurdity`): no function returns in a nanosecond, no sweep waits a day for one call.
+_LEAST_S, _MOST_S = 1e-9, 86_400.0
+_LEAST_HZ, _MOST_HZ = 10e6, 20e9
+_MOST_THREADS = 65_536
+_MOST_RATE = 1e18  # operations a second: a thousand times the fastest accelerator of today
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +80,8 @@ def read_sweep(path: Path) -> Sweep:
 def stream_sweep(path: Path, take: Callable[[Measurement], None], most_rows: int) -> Sweep:
     """As `read_sweep`, for readers of files that they did not write: each row goes to `take`, and none is kept in the Sweep.
 
-    A damaged line, and a row with values that mean nothing, is skipped and noted in `torn`; so are rows beyond `most_rows`. StoreError or
-    SchemaError only where there is no sweep to be read at all.
+    A damaged line, and a row with values that mean nothing or cannot be (`absurdity`), is skipped and noted in `torn`; so are rows beyond
+    `most_rows`. StoreError or SchemaError only where there is no sweep to be read at all.
     """
     with _without_collections():
         run, events, torn = stream_run(path)
@@ -113,6 +119,7 @@ def _folded(
     known: set[Case] = set()
     rows = damaged = 0
     first_damage = ""
+    absurd: dict[str, list[int]] = {}  # why -> the lines
     for line, event in events:
         kind = _KINDS.get(event.event)
         if kind is None:
@@ -130,11 +137,15 @@ def _folded(
             continue
         if event.event != "row" or take is None:
             seen[event.event].append(payload)
+        elif why := absurdity(payload):
+            absurd.setdefault(why, []).append(line)
+            continue
         else:
             take(payload)
         rows += event.event == "row"
     if damaged:
         torn.append(f"{first_damage}; the line was skipped" + (f", and {damaged - 1} more like it" if damaged > 1 else ""))
+    torn += [f"{path}: {_set_aside(why, lines)}" for why, lines in absurd.items()]
     if most_rows is not None and rows > most_rows:
         torn.append(f"{path}: {rows - most_rows} rows beyond the first {most_rows} were skipped")
     if not seen["plan"]:
@@ -205,6 +216,39 @@ def _wrong_in(case: Case) -> str:
         if not least <= value < _LARGEST:
             return f"{name} is out of range"
     return ""
+
+
+def absurdity(row: Measurement) -> str:
+    """Why a row that can be read is no result: its times, its clock or its threads are such as no machine has ("" for a result).
+
+    Of times and clocks the middle one counts: single samples may be disturbed by anything, and say so. A row that has no result to show,
+    because it failed or was declined, has no times that could be wrong.
+    """
+    if row.case.threads > _MOST_THREADS:
+        return f"for more than {_MOST_THREADS} threads"
+    if row.status not in (Status.OK, Status.NOISY):
+        return ""
+    samples = row.samples
+    each = sorted(t / n for t, n in zip(samples.time_s, samples.calls, strict=True) if 0 < t < math.inf)
+    if not each:
+        return "without a usable time"
+    if each[len(each) // 2] < _LEAST_S:
+        return "with a call below 1 ns"
+    if each[-1] > _MOST_S:
+        return "with a call above a day"
+    if row.case.operations / each[len(each) // 2] > _MOST_RATE:
+        return "with more than 10^18 operations a second"
+    clocks = sorted(hz for hz in samples.clock_hz if hz > 0)
+    if clocks and not _LEAST_HZ <= clocks[len(clocks) // 2] <= _MOST_HZ:
+        return "with a clock outside 10 MHz to 20 GHz"
+    return ""
+
+
+def _set_aside(why: str, lines: list[int]) -> str:
+    """`18 rows without a usable time were set aside, the first in line 12`."""
+    if len(lines) == 1:
+        return f"1 row {why} was set aside, in line {lines[0]}"
+    return f"{len(lines)} rows {why} were set aside, the first in line {lines[0]}"
 
 
 def _check_samples(row: Measurement) -> None:

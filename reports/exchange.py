@@ -1,24 +1,30 @@
 """Write a sweep for the tools of others: google-benchmark's JSON and pyperf's, every undisturbed sample as a repetition.
 
-Google-benchmark: one entry an iteration run, `real_time` in nanoseconds a call, and `items_per_second` in operations; what it calls CPU time
-is not measured here and repeats the real time, as the context says. Pyperf: one benchmark a row, its samples as the values of one run,
-since one process took them all; pyperf's own statistics then know nothing of the spread between launches.
+Google-benchmark: one entry an iteration run, `real_time` in nanoseconds a call, and `items_per_second` in operations; then mean, median,
+standard deviation and its share of the mean over the repetitions, as its own reporter writes them. What it calls CPU time is not measured
+here and repeats the real time, as the context says; caches are as the system claims them, by the machine file. Pyperf: one benchmark a row,
+its samples as the values of one run, since one process took them all; pyperf's own statistics then know nothing of the spread between
+launches.
 Sources: google-benchmark, docs/user_guide.md, "Output Formats"; pyperf, doc/api.rst, "BenchmarkSuite.dump".
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+import statistics
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..configs.cases import Measurement
+from ..configs.machine import Machine
 from ..configs.sweeplog import Sweep
 from .sweep_rows import each_s
 from .text import clean
 
 _GBENCH_SCHEMA = 1
 _NAME = 300
+_LEAST_S, _MOST_S = 1e-30, 1e30  # of a call: beyond, a rate or a mean is no number that JSON holds
 
 
 def _timed(sweep: Sweep) -> Iterator[tuple[str, Measurement, list[float]]]:
@@ -26,49 +32,87 @@ def _timed(sweep: Sweep) -> Iterator[tuple[str, Measurement, list[float]]]:
     rows = {(row.case, row.variant.kernel): row for row in sweep.rows if row.status.value in ("ok", "noisy")}
     for row in rows.values():
         times, _ = each_s(row.samples)
-        times = [t for t in times if t > 0]
+        times = [t for t in times if _LEAST_S < t < _MOST_S]
         if times:
             yield clean(f"{row.variant.kernel}/{row.case.name.replace(' ', '/')}", _NAME), row, times
 
 
-def gbench(sweep: Sweep) -> str:
-    """The sweep as google-benchmark writes its results."""
+def gbench(sweep: Sweep, machine: Machine | None = None) -> str:
+    """The sweep as google-benchmark writes its results; `machine` is what is known of where it ran."""
     benchmarks: list[dict[str, Any]] = []
+    clocks: list[float] = []
     for number, (name, row, times) in enumerate(_timed(sweep)):
-        for index, time_s in enumerate(times):
-            benchmarks.append(
-                {
-                    "name": name,
-                    "family_index": number,
-                    "per_family_instance_index": 0,
-                    "run_name": name,
-                    "run_type": "iteration",
-                    "repetitions": len(times),
-                    "repetition_index": index,
-                    "threads": row.case.threads,
-                    "iterations": row.samples.calls[0] if row.samples.calls else 1,
-                    "real_time": time_s * 1e9,
-                    "cpu_time": time_s * 1e9,
-                    "time_unit": "ns",
-                    "items_per_second": row.case.operations / time_s,
-                    "bytes_per_second": row.case.traffic_bytes() / time_s,
-                }
-            )
+        clocks += [hz for hz in row.samples.clock_hz if 0 < hz < math.inf]
+        shared = {
+            "family_index": number,
+            "per_family_instance_index": 0,
+            "run_name": name,
+            "repetitions": len(times),
+            "threads": row.case.threads,
+        }
+        rates = [(row.case.operations / time_s, row.case.traffic_bytes() / time_s) for time_s in times]
+        for index, (time_s, (items, moved)) in enumerate(zip(times, rates, strict=True)):
+            iterations = row.samples.calls[0] if row.samples.calls else 1
+            figures = _figures(time_s * 1e9, items, moved) | {"iterations": iterations}
+            benchmarks.append({"name": name, **shared, "run_type": "iteration", "repetition_index": index, **figures})
+        for word, unit, statistic in _AGGREGATES if len(times) > 1 else ():
+            ns = statistic([time_s * (1e9 if unit == "time" else 1) for time_s in times])
+            figures = _figures(ns, *(statistic(each) for each in zip(*rates, strict=True))) | {"iterations": len(times)}
+            about = {"run_type": "aggregate", "aggregate_name": word, "aggregate_unit": unit}
+            benchmarks.append({"name": f"{name}_{word}", **shared, **about, **figures})
     context = {
         "date": sweep.run.started_at,
         "host_name": sweep.run.machine_id,
         "executable": "mmbench sweep",
-        "num_cpus": max((cell.case.threads for cell in sweep.plan.cells), default=1),
-        "mhz_per_cpu": 0,
+        "num_cpus": _cpus(machine) or max((cell.case.threads for cell in sweep.plan.cells), default=1),
+        "mhz_per_cpu": round(statistics.median(clocks) * 1e-6) if clocks else 0,
         "cpu_scaling_enabled": False,
-        "caches": [],
+        "caches": _caches(machine),
         "load_avg": [],
         "library_build_type": "release",
         "json_schema_version": _GBENCH_SCHEMA,
         "mmbench_run": sweep.run.id,
-        "mmbench_note": "cpu_time was not measured and repeats real_time",
+        "mmbench_note": "cpu_time was not measured and repeats real_time; mhz_per_cpu is the median of the clocks beside the samples",
     }
     return json.dumps({"context": context, "benchmarks": benchmarks}, ensure_ascii=False, indent=1) + "\n"
+
+
+def _figures(time_ns: float, items: float, moved: float) -> dict[str, Any]:
+    """What an entry says of time: both times are the real one."""
+    times = {"real_time": time_ns, "cpu_time": time_ns, "time_unit": "ns"}
+    return times | {"items_per_second": items, "bytes_per_second": moved}
+
+
+def _variation(values: Sequence[float]) -> float:
+    """Standard deviation over the mean; 0 of values that are all 0, as rates of empty products are."""
+    mean = statistics.fmean(values)
+    return statistics.stdev(values) / mean if mean else 0.0
+
+
+# What google-benchmark's reporters add over repetitions: name, unit, and how it comes about.
+_AGGREGATES: tuple[tuple[str, str, Callable[[Sequence[float]], float]], ...] = (
+    ("mean", "time", statistics.fmean),
+    ("median", "time", statistics.median),
+    ("stddev", "time", statistics.stdev),
+    ("cv", "percentage", _variation),
+)
+_CACHE_WORDS = {"data": "Data", "instruction": "Instruction", "unified": "Unified"}
+
+
+def _cpus(machine: Machine | None) -> int:
+    """Logical CPUs; 0 where nobody knows."""
+    return int(machine.topology.threads.value or 0) if machine is not None and machine.topology is not None else 0
+
+
+def _caches(machine: Machine | None) -> list[dict[str, Any]]:
+    """Each cache once, as the first source that has it claims it: the system's files where there are such."""
+    claims = sorted(machine.cache_claims, key=lambda claim: claim.source != "sysfs") if machine is not None else []
+    found: dict[tuple[int, str], dict[str, Any]] = {}
+    for claim in claims:
+        if claim.kind in _CACHE_WORDS and 0 < claim.size_bytes < 2**60:
+            cache = {"type": _CACHE_WORDS[claim.kind], "level": claim.level, "size": claim.size_bytes, "num_sharing": claim.shared_by}
+            found.setdefault((claim.level, claim.kind), cache)
+    return [found[key] for key in sorted(found)]
 
 
 def pyperf(sweep: Sweep) -> str:

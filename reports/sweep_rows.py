@@ -24,6 +24,7 @@ from ..kernels.measure.stats import INSTRUMENT_SHARE, LEAST_CLEAN, counting
 from ..kernels.roofline import Roofs, elsewhere
 
 NEAR = 1.05  # within 5 % of the fastest
+LEAST_FOR_INTERVAL = 3  # samples: fewer know nothing of their own spread
 FAILED = (Status.WRONG, Status.CRASHED, Status.TIMEOUT)
 
 
@@ -110,11 +111,16 @@ def _middle(ordered: Sequence[float]) -> float:
 
 
 def interval(each: Sequence[float]) -> tuple[float, float, float]:
-    """(median, low, high) as `stats.interval_over_time` has them; NaN for no samples."""
+    """(median, low, high) as `stats.interval_over_time` has them; NaN for no samples.
+
+    Of one or two samples the ends are NaN: what the instrument is good to would pass for what is known of the time.
+    """
     count = len(each)
     if not count:
         return math.nan, math.nan, math.nan
     ordered = sorted(each)
+    if count < LEAST_FOR_INTERVAL:
+        return _middle(ordered), math.nan, math.nan
     rank = _outer_rank(count)
     low, high = ordered[rank - 1], ordered[count - rank]
     parts = min(3, count)
@@ -186,7 +192,7 @@ def _row(m: Measurement, about: _About, roofs: Roofs) -> SweepRow:
         return row
     each, clocks = each_s(m.samples)
     time_s, low_s, high_s = interval(each)
-    if not (time_s > 0 and math.isfinite(time_s) and math.isfinite(high_s)):  # a file may hold times that no sum survives
+    if not (time_s > 0 and math.isfinite(time_s) and not math.isinf(high_s)):  # a file may hold times that no sum survives
         return row
     clock_hz = _middle(sorted(clocks)) if clocks else math.nan
     rate = about.operations / time_s

@@ -8,11 +8,13 @@ Rows are derived as they are read, so that memory grows with what is shown and n
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...configs.errors import MmbenchError, StoreError, UsageError
+from ...configs.files import not_regular
 from ...configs.machine import Machine
 from ...configs.runlog import read_head
 from ...configs.store import find_run, load_machine, machine_folders
@@ -25,6 +27,7 @@ from .blocks import plain
 MOST_ROWS = 250_000  # of all files together: half a gigabyte
 _DEPTH = 4  # folders below the one that is named: results/machine/runs
 SYNTHETIC = "synthetic"
+_PROBE = "probe"  # the kind of a probe's run
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Subject:
     """One machine of the report: its file if there is one, its sweeps (the newest first, without their rows), and its rows.
 
     `label` is short and different from those of the other machines; a synthetic machine says so in it. `rows` hold the newest answer of
-    each kernel in each cell; `superseded` older ones are not shown.
+    each kernel in each cell; `superseded` older ones are not shown. `unread` of its run files could not be read as sweeps.
     """
 
     id: str
@@ -42,6 +45,7 @@ class Subject:
     sweeps: tuple[SweepDocument, ...] = ()
     rows: tuple[SweepRow, ...] = ()
     superseded: int = 0
+    unread: int = 0
 
     @property
     def synthetic(self) -> bool:
@@ -108,14 +112,25 @@ def gather(words: Iterable[str], results: Path) -> Evidence:
         try:
             _sort_in(path, machines, runs)
         except MmbenchError as error:
-            skipped.append(Skipped(str(path), error.message))
+            skipped.append(_skipped(path, error.message))
     for path, machine_id in list(runs.items()):
         beside = path.parent.parent / "machine.json"
         if machine_id not in machines and beside.is_file():
             machines[machine_id] = beside
     loaded = _loaded(machines, skipped)
-    subjects = [_subject(machine_id, loaded.get(machine_id), paths, skipped) for machine_id, paths in _by_machine(loaded, runs).items()]
+    subjects: list[Subject] = []
+    for machine_id, paths in _by_machine(loaded, runs).items():
+        room = MOST_ROWS - sum(len(subject.rows) for subject in subjects)
+        subjects.append(_subject(machine_id, loaded.get(machine_id), paths, skipped, room))
     return arranged([s for s in subjects if s.machine is not None or s.sweeps], skipped)
+
+
+def _skipped(path: Path, message: str) -> Skipped:
+    """The place once: messages that name the file lose its name."""
+    place = str(path)
+    if message.startswith(place):
+        message = message[len(place) :].lstrip(":, ") or message
+    return Skipped(place, message)
 
 
 def arranged(subjects: list[Subject], skipped: Iterable[Skipped] = ()) -> Evidence:
@@ -143,12 +158,15 @@ def _meant(word: str, results: Path, named: bool) -> list[Path]:
     path = Path(word)
     try:
         if path.is_dir():
-            return [p for p in _below(path, _DEPTH) if p.suffix == ".jsonl" or p.name == "machine.json"]
+            return list(_below(path, _DEPTH, path.resolve()))
         if path.is_file():
             return [path]
+        odd = not_regular(path)
     except OSError as error:
         raise UsageError(f"{word}: {error.strerror or error}", "name another file") from None
-    found = [Path(p) for p in glob.glob(word, recursive=True) if Path(p).is_file()]  # noqa: PTH207 - absolute patterns, too
+    if odd:
+        raise UsageError(f"{word} is {odd}, not a file", "write what comes out of it into a file, and name that")
+    found = [Path(p) for p in glob.glob(word, recursive=True) if not os.path.isdir(p)]  # noqa: PTH112, PTH207 - absolute patterns, too
     if found or not named:
         return found
     return _stored(word, results)
@@ -167,27 +185,41 @@ def _stored(word: str, results: Path) -> list[Path]:
         raise UsageError(message, "see `mmbench list runs` and `mmbench list machines`") from None
 
 
-def _below(folder: Path, depth: int) -> Iterator[Path]:
-    """Files in a folder and those below, not through links that lead in circles."""
+def _below(folder: Path, depth: int, top: Path) -> Iterator[Path]:
+    """What is called as a file of ours in a folder and those below, be it a file or not, and folders that cannot be gone into.
+
+    Links to folders are not followed, since they may lead in circles; those that lead out of `top` are among what is found.
+    """
     try:
         entries = sorted(folder.iterdir())
     except OSError:
+        yield folder
         return
     for entry in entries:
-        if entry.is_file():
+        is_folder = os.path.isdir(entry)  # noqa: PTH112 - no error where it cannot be asked
+        leads_out = is_folder and entry.is_symlink() and not entry.resolve().is_relative_to(top)
+        if leads_out or entry.suffix == ".jsonl" or entry.name == "machine.json":
             yield entry
-        elif depth > 1 and entry.is_dir() and not entry.is_symlink():
-            yield from _below(entry, depth - 1)
+        if is_folder and depth > 1 and not entry.is_symlink():
+            yield from _below(entry, depth - 1, top)
 
 
 def _sort_in(path: Path, machines: dict[str, Path], runs: dict[Path, str]) -> None:
-    """Whether a file is a machine or a sweep; runs of other kinds (a probe's) hold what the machine file holds, and are left out."""
+    """Whether a file is a machine or a sweep; a probe's run holds what the machine file holds, and is left out. MmbenchError otherwise."""
+    odd = not_regular(path)
+    if odd == "a folder" and path.suffix not in (".json", ".jsonl"):
+        why = "a link to a folder elsewhere is not followed: name that folder, too" if path.is_symlink() else "the folder cannot be read"
+        raise StoreError(why)
+    if odd:
+        raise StoreError(f"this is {odd}, not a file")
     if path.suffix == ".json":
         machines[str(path)] = path
         return
     head = read_head(path)
     if head.kind == SWEEP:
         runs[path] = head.machine_id
+    elif head.kind != _PROBE:
+        raise StoreError(f"there is no kind of run that is called {head.kind[:40]!r}")
 
 
 def _loaded(machines: dict[str, Path], skipped: list[Skipped]) -> dict[str, Machine]:
@@ -196,7 +228,7 @@ def _loaded(machines: dict[str, Path], skipped: list[Skipped]) -> dict[str, Mach
         try:
             machine = load_machine(path)
         except StoreError as error:
-            skipped.append(Skipped(str(path), error.message))
+            skipped.append(_skipped(path, error.message))
             continue
         known = found.get(machine.id)
         if known is None or known.probed_at < machine.probed_at:
@@ -212,27 +244,28 @@ def _by_machine(loaded: dict[str, Machine], runs: dict[Path, str]) -> dict[str, 
     return groups
 
 
-def _subject(machine_id: str, machine: Machine | None, paths: list[Path], skipped: list[Skipped]) -> Subject:
-    """A machine with its sweeps read."""
+def _subject(machine_id: str, machine: Machine | None, paths: list[Path], skipped: list[Skipped], room: int) -> Subject:
+    """A machine with its sweeps read, as far as there is room for their rows."""
     roofs = Roofs.of(machine)
     why = "" if machine is not None else "there is no machine file beside its runs: `mmbench probe` writes one"
     sweeps: list[SweepDocument] = []
     rows: dict[tuple[str, str], SweepRow] = {}
-    superseded = 0
+    superseded = unread = 0
     for path in paths:
         maker = RowMaker(roofs)
         try:
-            sweep = stream_sweep(path, maker.take, MOST_ROWS - len(rows))
+            sweep = stream_sweep(path, maker.take, max(0, room - len(rows)))
         except StoreError as error:
-            skipped.append(Skipped(str(path), error.message))
+            skipped.append(_skipped(path, error.message))
+            unread += 1
             continue
-        skipped += [Skipped(str(path), note) for note in sweep.torn]
+        skipped += [_skipped(path, note) for note in sweep.torn]
         document = document_of(sweep, maker, why)
         for row in document.rows:
             superseded += (row.case_id, row.kernel) in rows
             rows.setdefault((row.case_id, row.kernel), row)
         sweeps.append(replace(document, rows=()))
-    return Subject(machine_id, machine_id, machine, why, tuple(sweeps), _ranked(rows.values()), superseded)
+    return Subject(machine_id, machine_id, machine, why, tuple(sweeps), _ranked(rows.values()), superseded, unread)
 
 
 def _ranked(rows: Iterable[SweepRow]) -> tuple[SweepRow, ...]:

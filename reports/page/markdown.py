@@ -62,7 +62,7 @@ def _card(card: Card, figures: str) -> list[str]:
 def _figure(figure: Figure, figures: str) -> list[str]:
     lines = [f"### {escaped(figure.title)}", "", escaped(figure.description), ""]
     if figures:
-        lines += [f"![{escaped(figure.description)}]({figures}/{figure.name}.svg)", ""]
+        lines += [f"![{escaped(figure.description)}]({figures}/{figure.file_name}.svg)", ""]
     return [*lines, *([escaped(figure.note), ""] if figure.note else []), *_table(figure.table, _MOST_ROWS)]
 
 
@@ -81,5 +81,5 @@ def _table(table: Table, most: int = 1_000_000) -> list[str]:
 
 def _cell(cell: str | Value) -> str:
     value = cell if isinstance(cell, Value) else Value(cell)
-    sign = SIGNS.get(value.mark, "")
+    sign, _ = SIGNS.get(value.mark, ("", ""))
     return escaped(f"{sign} {value.text}" if sign else value.text)

@@ -14,9 +14,10 @@ import pyperf
 import pytest
 from click.testing import CliRunner, Result
 from mmbench.cli import main
-from mmbench.configs.store import save_machine
+from mmbench.configs.store import find_machine, load_machine, save_machine
 from mmbench.configs.sweeplog import read_sweep
-from mmbench.reports.sweep_rows import each_s
+from mmbench.reports.flat import COLUMNS, flat_rows
+from mmbench.reports.sweep_rows import each_s, sweep_document
 from synthetic_machine import synthetic_machine
 from synthetic_sweep import RUN, write_sweep
 
@@ -51,6 +52,10 @@ def test_parquet_is_read_by_pyarrow_with_units_in_the_names(results: Path, tmp_p
     table = pyarrow.parquet.read_table(written(results, tmp_path, "parquet"))
     sweep = read_sweep(next(results.glob("*/runs/*.jsonl")))
     assert table.num_rows == len(sweep.rows)
+    assert table.column_names == list(COLUMNS)
+    whole = {name for name, values in table.to_pydict().items() if any(type(value) is int for value in values)}
+    flat = next(flat_rows("m", sweep_document(sweep, None).rows))
+    assert whole >= {name for name, value in flat.items() if type(value) is int}
     rows = {(row["kernel"], row["case_id"]): row for row in table.to_pylist()}
     for row in sweep.rows:
         flat = rows[row.variant.kernel, row.case.id]
@@ -75,12 +80,37 @@ def test_gbench_has_every_repetition(results: Path, tmp_path: Path) -> None:
     document = json.loads(written(results, tmp_path, "gbench").read_text())
     assert document["context"]["json_schema_version"] == 1
     times: dict[str, list[float]] = {}
+    aggregates: dict[str, dict[str, float]] = {}
     for run in document["benchmarks"]:
-        assert run["run_type"] == "iteration"
         assert run["time_unit"] == "ns"
-        times.setdefault(run["run_name"], []).append(run["real_time"] * 1e-9)
+        if run["run_type"] == "aggregate":
+            assert run["name"] == f"{run['run_name']}_{run['aggregate_name']}"
+            assert run["aggregate_unit"] == ("percentage" if run["aggregate_name"] == "cv" else "time")
+            aggregates.setdefault(run["run_name"], {})[run["aggregate_name"]] = run["real_time"]
+            continue
+        times.setdefault(run["run_name"], []).append(run["real_time"])
         assert run["repetitions"] > run["repetition_index"] >= 0
-    assert {name: pytest.approx(statistics.median(each)) for name, each in times.items()} == timed(results)
+    assert {name: pytest.approx(statistics.median(each) * 1e-9) for name, each in times.items()} == timed(results)
+    for name, each in times.items():
+        mean, deviation = statistics.mean(each), statistics.stdev(each)
+        wanted = {"mean": mean, "median": statistics.median(each), "stddev": deviation, "cv": deviation / mean}
+        assert aggregates[name] == pytest.approx(wanted)
+
+
+def test_gbench_says_where_it_ran(results: Path, tmp_path: Path) -> None:
+    context = json.loads(written(results, tmp_path, "gbench").read_text())["context"]
+    assert context["mhz_per_cpu"] == 4100  # the clock beside the samples
+    machine = load_machine(find_machine(results))
+    assert machine.topology is not None
+    assert context["num_cpus"] == machine.topology.threads.value
+    claimed = {(c.level, c.kind.capitalize(), c.size_bytes) for c in machine.cache_claims}
+    assert claimed
+    found = {(c["level"], c["type"], c["size"]) for c in context["caches"]}
+    assert found
+    assert found <= claimed
+    assert len({(c["level"], c["type"]) for c in context["caches"]}) == len(context["caches"]) == len({c[:2] for c in claimed})
+    next(results.glob("*/machine.json")).unlink()
+    assert json.loads(written(results, tmp_path, "gbench").read_text())["context"]["caches"] == []
 
 
 def test_csv_and_json_take_a_sweep_where_one_is_named(results: Path, tmp_path: Path) -> None:

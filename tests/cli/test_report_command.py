@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,9 +15,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from mmbench.cli import main
+from mmbench.cli.figure_files import FIGURE_FORMS
 from mmbench.configs.runlog import Event
 from mmbench.configs.store import RunWriter
 from mmbench.configs.sweeplog import read_sweep
+from mmbench.reports.figures.svg import FORMS
 from report_evidence import OTHER, write_machines
 from synthetic_sweep import RUN, write_sweep
 
@@ -69,15 +72,16 @@ def test_a_page_lands_where_it_was_asked_for_and_nothing_else_is_written(stored:
 
 
 def test_without_a_name_the_page_has_its_own(stored: Path, here: Path) -> None:
-    assert good(stored, "report").strip() == "mmbench-report.html"
+    assert good(stored, "report", "--section", "verdict").strip() == "mmbench-report.html"
     assert files(here) == {"mmbench-report.html"}
 
 
 @pytest.mark.parametrize("form", ["html", "md", "csv", "json"])
 def test_every_format_by_option_and_by_ending(stored: Path, here: Path, form: str) -> None:
-    good(stored, "report", "-o", f"r.{form}")
+    few = ("--section", "verdict", "--section", "method")  # sections without figures: these are drawn elsewhere
+    good(stored, "report", *few, "-o", f"r.{form}")
     by_ending = (here / f"r.{form}").read_bytes()
-    assert good(stored, "report", "--format", form, "-o", "-").encode() == by_ending
+    assert good(stored, "report", *few, "--format", form, "-o", "-").encode() == by_ending
     text = by_ending.decode()
     if form == "json":
         document = json.loads(text)
@@ -91,6 +95,7 @@ def test_every_format_by_option_and_by_ending(stored: Path, here: Path, form: st
     elif form == "md":
         assert text.startswith("# ")
         assert "## Verdict" in text
+        assert "('" not in text
 
 
 def test_the_same_files_give_the_same_bytes_whatever_the_hash_seed(stored: Path, here: Path) -> None:
@@ -111,7 +116,9 @@ def test_figures_are_files_in_three_forms(stored: Path, here: Path) -> None:
     for name in names:
         head = (here / "f" / name).read_bytes()[:8]
         assert head.startswith({".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF"}[Path(name).suffix]), name
-    assert "](f/latency" in (here / "r.md").read_text()
+    links = set(re.findall(r"\]\(f/([^)]*)\)", (here / "r.md").read_text()))
+    assert links == {name for name in names if name.endswith(".svg")}
+    assert FIGURE_FORMS == FORMS
 
 
 def test_plot_draws_one_figure_and_lists_them_all(stored: Path, here: Path) -> None:
@@ -186,7 +193,8 @@ def test_words_of_a_hostile_file_do_nothing(here: Path, word: str) -> None:
 
     spoilt(change, here / "results")
     for form in ("html", "md", "csv", "json"):
-        result = mmbench(here / "results", "report", "-o", f"r.{form}", "--figures", "f")
+        figures = ("--figures", "f") if form == "md" else ()
+        result = mmbench(here / "results", "report", "-o", f"r.{form}", *figures)
         assert result.exit_code == 0, result.stderr
     page = (here / "r.html").read_text(encoding="utf-8")
     assert page.count("<script") == 1
@@ -234,3 +242,18 @@ def test_a_run_of_a_later_writer_with_other_events_is_read(here: Path) -> None:
     writer.append("novel", Event("x", "y"))
     writer.close()
     assert good(here / "results", "report", "-o", "r.json")
+
+
+def test_markdown_has_signs_and_no_python(stored: Path, here: Path) -> None:
+    good(stored, "report", "--section", "chips", "-o", "r.md")
+    text = (here / "r.md").read_text(encoding="utf-8")
+    assert "| ✓ " in text
+    assert "('" not in text
+    assert "agrees')" not in text
+
+
+def test_a_skipped_file_is_named_once(stored: Path, here: Path) -> None:
+    (stored / "torn.jsonl").write_text("{")
+    said = mmbench(stored, "report", "--section", "verdict", "-o", "r.md").stderr
+    assert said.count("torn.jsonl") == 1
+    assert "skipped: " in said

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 import synthetic_sweep
+from mmbench.configs.cases import Measurement
 from mmbench.configs.errors import SchemaError, StoreError
 from mmbench.configs.plan import SweepEnd
 from mmbench.configs.runlog import RunWriter, read_head
-from mmbench.configs.sweeplog import Outline, list_sweeps, outline, read_sweep
+from mmbench.configs.sweeplog import Outline, list_sweeps, outline, read_sweep, stream_sweep
 
 RUN = synthetic_sweep.RUN
 
@@ -113,6 +114,48 @@ def test_other_runs_and_runs_without_a_plan_are_no_sweeps(tmp_path: Path) -> Non
         read_sweep(writer.path)
     assert [run.id for run in list_sweeps(tmp_path, RUN.machine_id)] == ["bb"]
     assert read_head(writer.path).id == "bb"
+
+
+# --- what can be read, and cannot be
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "why"),
+    [
+        (("case", "threads"), 65_537, "for more than 65536 threads"),
+        (("samples", "time_s"), [0.0] * 30, "without a usable time"),
+        (("samples", "time_s"), [1e-11] * 30, "with a call below 1 ns"),
+        (("samples", "time_s"), [1e-3] * 29 + [1e300], "with a call above a day"),
+        (("samples", "clock_hz"), [1e30] * 30, "with a clock outside 10 MHz to 20 GHz"),
+        (("case", "k"), 10**17, "with more than 10^18 operations a second"),
+    ],
+)
+def test_a_row_that_cannot_be_is_set_aside_by_whoever_reads_what_others_wrote(
+    tmp_path: Path, place: tuple[str, ...], value: Any, why: str
+) -> None:
+    path = synthetic_sweep.write_sweep(tmp_path)
+    rows = read_sweep(path).rows
+    line = changed(path, "row", {place: value})
+    assert len(read_sweep(path).rows) == len(rows)
+    taken: list[Measurement] = []
+    sweep = stream_sweep(path, taken.append, 10_000)
+    assert sweep.torn == (f"{path}: 1 row {why} was set aside, in line {line}",)
+    assert [row.case for row in taken] == [row.case for row in rows[1:]]
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("samples", "clock_hz"), [0.0] * 30),  # unknown
+        (("samples", "clock_hz"), [4e9] * 29 + [3e6]),  # one was interrupted
+        (("samples", "time_s"), [1e-3] * 29 + [-1e-9]),  # less than its stopwatch costs
+        (("case", "threads"), 65_536),
+    ],
+)
+def test_a_row_with_an_odd_sample_is_a_result(tmp_path: Path, place: tuple[str, ...], value: Any) -> None:
+    path = synthetic_sweep.write_sweep(tmp_path)
+    changed(path, "row", {place: value})
+    assert stream_sweep(path, lambda _row: None, 10_000).torn == ()
 
 
 # --- going on with a file

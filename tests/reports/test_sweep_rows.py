@@ -11,6 +11,7 @@ import synthetic_sweep
 from hypothesis import given
 from hypothesis import strategies as st
 from mmbench.configs.cases import Case, Samples, Status
+from mmbench.configs.codec import decode, encode
 from mmbench.configs.plan import Cell, SweepEnd
 from mmbench.configs.runlog import RunWriter
 from mmbench.configs.sweepdoc import SweepDocument, SweepRow
@@ -18,11 +19,12 @@ from mmbench.configs.sweeplog import read_sweep
 from mmbench.kernels import sweep as sweeps
 from mmbench.kernels.measure import stats
 from mmbench.kernels.roofline import Roofs
+from mmbench.reports.comparison import ratio_of
 from mmbench.reports.sweep_rows import NEAR, cells_of, each_s, fused_gains, interval, pass_bytes, short_names, sweep_document
-from mmbench.reports.sweep_words import disturbed_words, relative_width
+from mmbench.reports.sweep_words import disturbed_words, mark_words, relative_width, warnings
 from synthetic_machine import synthetic_machine
 
-times = st.lists(st.floats(1e-9, 1e3), min_size=1, max_size=120)
+times = st.lists(st.floats(1e-9, 1e3), min_size=3, max_size=120)
 
 
 @given(times)
@@ -30,7 +32,7 @@ def test_the_interval_is_that_of_the_statistics(each: list[float]) -> None:
     assert interval(each) == pytest.approx(stats.interval_over_time(each), rel=1e-12)
 
 
-@pytest.mark.parametrize("count", [*range(1, 200), 500, 1000])
+@pytest.mark.parametrize("count", [*range(3, 200), 500, 1000])
 def test_the_interval_covers_as_many_samples_for_every_count(count: int) -> None:
     each = [float(i * 7919 % count + 1) for i in range(count)]
     assert interval(each) == pytest.approx(stats.interval_over_time(each), rel=1e-12)
@@ -38,6 +40,34 @@ def test_the_interval_covers_as_many_samples_for_every_count(count: int) -> None
 
 def test_no_samples_have_no_interval() -> None:
     assert all(math.isnan(value) for value in interval([]))
+
+
+@pytest.mark.parametrize("each", [[2.0], [2.0, 2.0], [1.0, 3.0]])
+def test_one_or_two_samples_know_nothing_of_their_spread(each: list[float]) -> None:
+    middle, low, high = interval(each)
+    assert middle == 2.0
+    assert math.isnan(low)
+    assert math.isnan(high)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_row_of_few_samples_has_a_time_and_is_never_called_known(tmp_path: Path, count: int) -> None:
+    cell = synthetic_sweep.CELLS[0]
+    taken = Samples((1,) * count, (1e-3,) * count, (4.1e9,) * count)
+    with RunWriter(tmp_path).open(synthetic_sweep.RUN) as writer:
+        writer.append("plan", synthetic_sweep.plan((cell,)))
+        writer.append("row", replace(synthetic_sweep.row(cell, "vectorized"), samples=taken))
+    document = sweep_document(read_sweep(writer.path), synthetic_machine())
+    (row,) = document.rows
+    known = count >= 3
+    assert row.timed
+    assert (row.time_s, row.samples) == (1e-3, count)
+    assert (relative_width(row) is not None) == known
+    assert mark_words(row) == ("" if known else "?")
+    assert any("not known to" in words for _, words in warnings(document)) != known
+    assert not row.above_roof
+    assert decode(SweepDocument, encode(document)).rows[0].samples == count  # a document with unknown ends can be read again
+    assert (ratio_of(row, row) is not None) == known
 
 
 def test_disturbed_samples_and_times_that_cannot_be_are_left_out_where_enough_others_remain() -> None:

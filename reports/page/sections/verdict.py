@@ -75,10 +75,12 @@ def _by_how_much(standings: Standings, ranked: list[Total]) -> str:
 def _wrong(evidence: Evidence, first: Standings) -> str:
     """Who is wrong where, what is above its roof, and which cells no library serves: one sentence."""
     parts = [words for subject in evidence.swept if (words := _wrong_words(evidence, subject))]
-    text = f"Wrong or failed: {'; '.join(parts)}" if parts else "No kernel gave a wrong result"
+    right = any(is_timed(row) for subject in evidence.swept for row in rows_of(subject))
+    text = f"Wrong or failed: {'; '.join(parts)}" if parts else "No kernel gave a wrong result" if right else ""
     above = sum(is_above(row) for subject in evidence.swept for row in rows_of(subject))
     odd = f"{plural(above, 'rate is', 'rates are')} above the roof: {NOT_A_WIN}" if above else ""
-    return "; ".join(filter(None, (text, odd, _no_library(first)))) + "."
+    told = "; ".join(filter(None, (text, odd, _no_library(first))))
+    return f"{told[0].upper()}{told[1:]}." if told else ""
 
 
 def _wrong_words(evidence: Evidence, subject: Subject) -> str:
@@ -123,6 +125,9 @@ def _synthetic(evidence: Evidence) -> list[Block]:
     return [Prose(f"Made up, and measured nowhere: {', '.join(made_up)}. Nothing that is said of it holds for any real machine.", "warn")]
 
 
+_NO_ROWS = "was swept, but no row of its sweeps could be read and used: see what was skipped, at the end."
+
+
 def _next(evidence: Evidence) -> list[Block]:
     """What to run next where there is nothing, or half."""
     if not evidence.subjects:
@@ -134,6 +139,8 @@ def _next(evidence: Evidence) -> list[Block]:
     for subject in evidence.subjects:
         if subject.machine is None:
             steps.append((subject.label, "has sweeps but no machine file, so no roofs and no chip sheet: run `mmbench probe` there."))
+        elif not subject.rows and (subject.sweeps or subject.unread):
+            steps.append((subject.label, _NO_ROWS))
         elif not subject.rows:
             steps.append((subject.label, "was probed but not swept, so no kernel is compared: run `mmbench sweep` there."))
     return [Points(tuple(steps), "What to run next")] if steps else []

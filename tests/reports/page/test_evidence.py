@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mmbench.configs.errors import UsageError
-from mmbench.configs.store import save_machine
-from mmbench.reports.page.evidence import MOST_ROWS, Evidence, gather
+from mmbench.configs.store import RunWriter, save_machine
+from mmbench.configs.sweeplog import read_sweep
+from mmbench.reports.page.blocks import Points, Prose
+from mmbench.reports.page.evidence import MOST_ROWS, Evidence, arranged, gather
+from mmbench.reports.page.sections.verdict import verdict
 from report_evidence import OTHER, two_machines, write_machines
 from synthetic_machine import synthetic_machine
 from synthetic_sweep import CELLS, ENTRANTS, RUN, plan, write_sweep
@@ -126,8 +130,8 @@ def test_a_torn_end_is_told_and_additional_keys_are_ignored(tmp_path: Path) -> N
         file.write(json.dumps(document) + "\n" + json.dumps(document)[:100])
     found = gather([], tmp_path)
     assert [s.reason for s in found.skipped] == [
-        f"{path}: line {path.read_text().count(chr(10)) + 1} is torn (the run was cut off while writing it) and was skipped"
-    ]
+        f"line {path.read_text().count(chr(10)) + 1} is torn (the run was cut off while writing it) and was skipped"
+    ]  # the path stands before it, and once
 
 
 def test_damaged_files_cost_themselves(tmp_path: Path) -> None:
@@ -179,5 +183,120 @@ def test_rows_beyond_the_most_are_skipped_and_counted(tmp_path: Path, monkeypatc
     assert MOST_ROWS > 100_000
     monkeypatch.setattr("mmbench.reports.page.evidence.MOST_ROWS", 20)
     found = gather([], tmp_path)
-    assert all(len(s.rows) == 20 for s in found.subjects)
-    assert all("rows beyond the first 20 were skipped" in s.reason for s in found.skipped)
+    assert sum(len(s.rows) for s in found.subjects) == 20  # of all machines together
+    assert len(found.skipped) == 2
+    assert all("rows beyond the first" in s.reason for s in found.skipped)
+
+
+def test_everything_that_is_skipped_is_named_once_with_the_reason(tmp_path: Path) -> None:
+    write_machines(tmp_path, cells=12)
+    runs = tmp_path / RUN.machine_id / "runs"
+    os.mkfifo(runs / "pipe.jsonl")
+    (runs / "folder.jsonl").mkdir()
+    (runs / "loop.jsonl").symlink_to("loop.jsonl")
+    (runs / "gone.jsonl").symlink_to("nowhere")
+    (runs / "torn.jsonl").write_text("{")
+    with RunWriter(tmp_path).open(replace(RUN, id="aaaa", kind="dance")):
+        pass
+    with RunWriter(tmp_path).open(replace(RUN, id="bbbb", kind="probe")):
+        pass  # holds what the machine file holds: not worth a word
+    (tmp_path / "circle").symlink_to(".")
+    outside = tmp_path.parent / f"{tmp_path.name}-outside"
+    outside.mkdir()
+    (tmp_path / "elsewhere").symlink_to(outside)
+    found = {Path(s.place).name: s.reason for s in gather([], tmp_path).skipped}
+    assert [name for name, words in _SKIPPED.items() if not found.get(name, "").startswith(words)] == []
+    assert set(found) == {*_SKIPPED, next(p.name for p in runs.iterdir() if "aaaa" in p.name)}
+    assert all(str(tmp_path) not in reason for reason in found.values())
+    (dance,) = (reason for name, reason in found.items() if "aaaa" in name)
+    assert dance == "there is no kind of run that is called 'dance'"
+
+
+_SKIPPED = {
+    "pipe.jsonl": "this is a pipe, not a file",
+    "folder.jsonl": "this is a folder, not a file",
+    "loop.jsonl": "cannot be read: ",
+    "gone.jsonl": "cannot be read: ",
+    "torn.jsonl": "line 1: not valid JSON",
+    "elsewhere": "a link to a folder elsewhere is not followed",
+}
+
+
+def test_a_pipe_that_is_named_is_said_to_be_one(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="is a pipe, not a file"):
+        gather([str(tmp_path / "pipe")], tmp_path)
+    write_machines(tmp_path, cells=12)
+    (skipped,) = gather([str(tmp_path / "*")], tmp_path).skipped  # a pattern may meet one among others
+    assert skipped.reason == "this is a pipe, not a file"
+
+
+def spoil_rows(path: Path, change: dict[str, object]) -> int:
+    """Every row that is right, changed in its samples or its case; how many."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    changed = 0
+    for line in lines:
+        payload = line.get("payload")
+        if line.get("event") != "row" or payload["status"] not in ("ok", "noisy"):
+            continue
+        changed += 1
+        count = len(payload["samples"]["time_s"])
+        for name, value in change.items():
+            if name == "threads":
+                payload["case"][name] = value
+            else:
+                payload["samples"][name] = value if isinstance(value, list) else [value] * count
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"time_s": -1.0}, "without a usable time"),
+        ({"time_s": 0}, "without a usable time"),
+        ({"time_s": [], "calls": [], "clock_hz": [], "at_s": [], "dirty": []}, "without a usable time"),
+        ({"time_s": 1e308}, "with a call above a day"),
+        ({"time_s": 1e-12}, "with a call below 1 ns"),
+        ({"clock_hz": 1e30}, "with a clock outside 10 MHz to 20 GHz"),
+        ({"clock_hz": 3.0}, "with a clock outside 10 MHz to 20 GHz"),
+        ({"threads": 1_000_000}, "for more than 65536 threads"),
+    ],
+    ids=["negative", "zero", "none", "too long", "too short", "clock too fast", "clock too slow", "threads"],
+)
+def test_rows_that_cannot_be_are_set_aside_and_counted(tmp_path: Path, change: dict[str, object], why: str) -> None:
+    write_machines(tmp_path, cells=12)
+    path = run_file(tmp_path)
+    count = spoil_rows(path, change)
+    found = gather([], tmp_path)
+    (skipped,) = found.skipped
+    assert skipped.place == str(path)
+    assert skipped.reason.startswith(f"{count} rows {why} were set aside, the first in line ")
+    subject = next(s for s in found.subjects if s.id == RUN.machine_id)
+    assert not any(row.timed for row in subject.rows)
+    assert len(read_sweep(path).rows) > count  # the file itself can be read as ever
+    lead = " ".join(b.text for b in verdict(found) if isinstance(b, Prose))
+    assert "e+" not in lead
+    assert "1,000,000" not in lead
+    alone = arranged([subject], found.skipped)
+    lead = " ".join(b.text for b in verdict(alone) if isinstance(b, Prose))
+    assert "no kernel gave a right result" in lead
+    assert "No kernel gave a wrong result" not in lead
+
+
+def test_a_sweep_of_which_nothing_is_left_was_swept_all_the_same(tmp_path: Path) -> None:
+    write_machines(tmp_path, cells=12)
+    path = run_file(tmp_path)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    kept = [line for line in lines if line.get("event") != "row" or line["payload"]["status"] == "ok"]
+    path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+    spoil_rows(path, {"time_s": 0})
+    told = [item for b in verdict(gather([], tmp_path)) if isinstance(b, Points) for item in b.items]
+    assert [words for _, words in told if "no row of its sweeps could be read" in words]
+    assert not [words for _, words in told if "not swept" in words]
+    path.write_text("".join(json.dumps(line) + "\n" for line in kept if line.get("event") != "plan"))  # no sweep at all
+    told = [item for b in verdict(gather([], tmp_path)) if isinstance(b, Points) for item in b.items]
+    assert [words for _, words in told if "no row of its sweeps could be read" in words]
+    path.unlink()
+    told = [item for b in verdict(gather([], tmp_path)) if isinstance(b, Points) for item in b.items]
+    assert [words for _, words in told if "was probed but not swept" in words]
