@@ -94,7 +94,10 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """What one side contributes to a ratio: the time of one call in seconds with its interval, and which kernel and version took it."""
+    """What one side contributes to a ratio: the time of one call in seconds with its interval, and which kernel and version took it.
+
+    `noisy`: known less well than its sweep asked for. `helped`: threads of its own worked besides those that were asked for.
+    """
 
     kernel: str
     version: str
@@ -102,6 +105,7 @@ class Timed:
     low_s: float
     high_s: float
     noisy: bool = False
+    helped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,11 @@ class Pair:
     b: Timed
     ratio: Ratio
     outcome: Outcome
+
+    @property
+    def helped(self) -> bool:
+        """Whether the ratio is unfair: threads that nobody asked for worked on a side."""
+        return self.a.helped or self.b.helped
 
 
 @dataclass(frozen=True, slots=True)

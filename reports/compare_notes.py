@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from ..configs.comparedoc import CompareDocument, Pair
+from .sweep_words import HELPED
 
 _MANY = 20  # cells from which chance alone is likely to show a difference
 
 
 def notes_of(document: CompareDocument) -> tuple[str, ...]:
     """Sentences, the gravest first."""
-    found = [*_synthetic(document), *_drift(document), *_versions(document), *_noise(document), *_chance(document)]
+    found = [*_synthetic(document), *_drift(document), *_versions(document), *_noise(document), *_help(document), *_chance(document)]
     return tuple(found)
 
 
@@ -57,6 +58,14 @@ def _noise(document: CompareDocument) -> list[str]:
 
 def _is_noisy(pair: Pair) -> bool:
     return pair.a.noisy or pair.b.noisy
+
+
+def _help(document: CompareDocument) -> list[str]:
+    helped = [pair for pair in document.pairs if pair.helped]
+    if not helped:
+        return []
+    cells = "1 cell" if len(helped) == 1 else f"{len(helped)} of {len(document.pairs)} cells"
+    return [f"in {cells}, marked {HELPED}, threads of a library's own helped beyond those that were asked for: no fair ratio"]
 
 
 def _chance(document: CompareDocument) -> list[str]:

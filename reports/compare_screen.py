@@ -16,7 +16,7 @@ from .compare_notes import same_runs
 from .compare_words import apart_groups, broken, count_words, mean_words, short_kernels, span_words, times
 from .look import NARROWEST, WIDEST, Line, Look, Span, flow, joined, paint
 from .numbers import figure
-from .sweep_words import case_words
+from .sweep_words import HELPED, case_words
 from .tables import GAP, Cell, Column, grid, table
 from .text import cell_width
 
@@ -119,7 +119,11 @@ class _Layout:
     def of(cls, document: CompareDocument, pairs: Sequence[Pair], look: Look) -> _Layout:
         kernels = [] if document.a.kernel else list(dict.fromkeys(pair.a.kernel for pair in pairs))
         names = {kernel: look.word(name, 30) for kernel, name in short_kernels(kernels).items()} if len(kernels) > 1 else {}
-        others = max(cell_width(times(p.ratio.value)) + cell_width(span_words(p.ratio, _DASH)) for p in pairs) + 3 * GAP + len("faster")
+        others = (
+            max(cell_width(times(p.ratio.value)) + p.helped + cell_width(span_words(p.ratio, _DASH)) for p in pairs)
+            + 3 * GAP
+            + len("faster")
+        )
         others += max(map(cell_width, names.values())) + GAP if names else 0
         forest = Forest.of([pair.ratio for pair in pairs], look)
         room = look.width - others - GAP - cell_width(forest.scale)
@@ -144,7 +148,7 @@ def _row(pair: Pair, laid: _Layout, look: Look, *, times_too: bool) -> list[tupl
         Cell(laid.names.get(pair.a.kernel, "")),
         Cell(look.own(pretty(pair.a.time_s, "s")) if times_too else ""),
         Cell(look.own(pretty(pair.b.time_s, "s")) if times_too else ""),
-        Cell(times(pair.ratio.value), style),
+        Cell(times(pair.ratio.value) + (HELPED if pair.helped else ""), style),
         Cell(look.own(span_words(pair.ratio, _DASH)), "dim"),
         Cell(who or look.missing, style or "dim"),
         Cell(laid.forest.bar(pair.ratio) if laid.forest else "", style),

@@ -28,6 +28,7 @@ from ..configs.sweepdoc import SweepRow
 from ..kernels.roofline import elsewhere
 from .compare_notes import notes_of
 from .sweep_rows import FAILED
+from .sweep_words import is_helped
 
 ABSENT = "absent"
 _CONFIDENCE = 0.95
@@ -224,7 +225,7 @@ def _pair(a: SweepRow, b: SweepRow, ratio: Ratio) -> Pair:
 
 
 def _timed(row: SweepRow) -> Timed:
-    return Timed(row.kernel, row.version, row.time_s, row.low_s, row.high_s, row.status is Status.NOISY)
+    return Timed(row.kernel, row.version, row.time_s, row.low_s, row.high_s, row.status is Status.NOISY, any(map(is_helped, row.warnings)))
 
 
 def _difference(a: SweepRow, b: SweepRow, *, named: bool) -> tuple[Why, str] | None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from ...configs.sweepdoc import SweepRow
 from ..figures.heatmap import NOTHING, Grid, Tile, draw_heatmap, is_wide, percent_words
 from ..figures.theme import Mark
+from ..sweep_words import HELPED
 from .blocks import Block, Column, Figure, Prose, Table, Value, numbers, plain
 from .evidence import Evidence, Subject
 from .origins import labels_of
-from .rows import NOT_A_WIN, TYPE_ORDER, best_times, failed, is_timed, mean_share, names_of, positive, rows_of, suffix
+from .rows import NOT_A_WIN, TYPE_ORDER, best_times, failed, help_note, helped, is_timed, mean_share, names_of, positive, rows_of, suffix
 
 _MACHINES = 2
 _COLUMNS = 24
@@ -79,6 +80,14 @@ class _Way:
     name: str
     kernel: str = ""
 
+    def behind(self, own: list[SweepRow]) -> list[SweepRow]:
+        """The rows of a cell on which its share stands: the best under the roof; or those of the kernel and of the fastest."""
+        if not self.kernel:
+            return [best] if (best := _best(own)) is not None else []
+        timed = [row for row in own if is_timed(row)]
+        mine = [row for row in timed if row.kernel == self.kernel]
+        return [*mine, min(timed, key=lambda r: r.time_s)] if mine else []
+
 
 def column_of(row: SweepRow) -> str:
     """`f32`, `f32 t4`."""
@@ -130,11 +139,13 @@ Tiles = dict[tuple[str, str], dict[str, list[SweepRow]]]
 
 def _figure(subject: Subject, way: _Way, names: list[str], columns: list[str], tiles: Tiles, note: str) -> Figure:
     made = [[_tile(way, name, column, tiles.get((name, column), {})) for column in columns] for name in names]
-    grid = Grid(names, columns, [[tile for tile, _ in row] for row in made], way.key)
+    titles = [_row_title(name, [tiles.get((name, column), {}) for column in columns]) for name in names]
+    grid = Grid(titles, columns, [[tile for tile, _ in row] for row in made], way.key)
+    behind = [row for cells in tiles.values() for own in cells.values() for row in way.behind(own)]
     table = Table(
         f"{way.words[:1].upper()}{way.words[1:]}, by shape and data type",
         (Column("Shapes"), *numbers(*((column, "%") for column in columns))),
-        tuple((name, *(value for _, value in row)) for name, row in zip(names, made, strict=True)),
+        tuple((title, *(value for _, value in row)) for title, row in zip(titles, made, strict=True)),
     )
     shares = [value.sort for row in made for _, value in row if value.sort is not None]
     odd = sum(tile.bad for row in grid.tiles for tile in row)
@@ -148,13 +159,19 @@ def _figure(subject: Subject, way: _Way, names: list[str], columns: list[str], t
         lambda: draw_heatmap(grid),
         table,
         how=(
-            "Each number is a geometric mean in percent over the cells of its row and column that are served. Grey with a dash: "
+            "Each number is a geometric mean in percent over the cells of its row and column that are served; in brackets stands how "
+            "many cells a row has in all its columns, where a number is of several. Grey with a dash: "
             "not served; empty: no such cell was asked. A red outline with a cross: an answer was wrong, crashed or hung, or a "
             f"rate lies above its roof: {NOT_A_WIN}."
         ),
-        note=note,
+        note=" ".join(filter(None, (note, help_note(behind)))),
         wide=is_wide(grid),
     )
+
+
+def _row_title(name: str, columns: list[dict[str, list[SweepRow]]]) -> str:
+    """The name of a row with the number of its cells, where a tile is the mean of several."""
+    return f"{name} ({sum(map(len, columns))})" if any(len(cells) > 1 for cells in columns) else name
 
 
 def _tile(way: _Way, name: str, column: str, cells: dict[str, list[SweepRow]]) -> tuple[Tile, Value]:
@@ -175,6 +192,7 @@ def _tile(way: _Way, name: str, column: str, cells: dict[str, list[SweepRow]]) -
         return Tile("" if wrong else "–", None, Mark(words), bool(wrong)), Value(text, "bad" if wrong else "dim", words)
     spread = f", {100 * min(shares.values()):.0f} to {100 * max(shares.values()):.0f} %" if len(shares) > 1 else ""
     served = f"{len(shares)} of {len(cells)} cells" if len(cells) > 1 else "1 cell"
+    star = HELPED if any(helped(row) for own in cells.values() for row in way.behind(own)) else ""
     number = percent_words(mean)
     words = f"{where}: {number} % {way.key} ({served}{spread})" + (f"; {faults}" if faults else "")
-    return Tile(number, mean, Mark(words), bool(faults)), Value(number, "bad" if faults else "", words, 100 * mean)
+    return Tile(number + star, mean, Mark(words), bool(faults)), Value(number + star, "bad" if faults else "", words, 100 * mean)

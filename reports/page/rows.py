@@ -15,7 +15,7 @@ from ...configs.dtypes import MIXES
 from ...configs.sweepdoc import SweepRow
 from ..numbers import figure as three
 from ..sweep_rows import FAILED
-from ..sweep_words import case_words, precision_words, rate_unit, share_words
+from ..sweep_words import HELPED, case_words, is_helped, precision_words, rate_unit, relative_width, share_words
 from .blocks import plain
 from .evidence import Evidence, Subject
 
@@ -61,8 +61,8 @@ def roof_words(row: SweepRow) -> str:
 
 
 def highest(rows: Iterable[SweepRow]) -> SweepRow:
-    """The row of the highest rate; what is above its roof is no candidate while there is another."""
-    return max(rows, key=lambda row: (not is_above(row), row.rate, row.kernel, row.case_id))
+    """The row of the highest rate; what is above its roof, or has no interval, is no candidate while there is another."""
+    return max(rows, key=lambda row: (not is_above(row), relative_width(row) is not None, row.rate, row.kernel, row.case_id))
 
 
 def rate_words(row: SweepRow) -> str:
@@ -70,12 +70,33 @@ def rate_words(row: SweepRow) -> str:
     return f"{three(row.rate * 1e-9)} {rate_unit(row.case)} {precision_words(row)}".strip()
 
 
+HELP_NOTE = (
+    f"{HELPED}: threads or processes of its own helped beyond those that were asked for, so that this is no fair time for so many threads."
+)
+
+
+def helped(row: SweepRow) -> bool:
+    """Whether others than the asked threads worked for this time."""
+    return row.timed and any(map(is_helped, row.warnings))
+
+
+def help_mark(row: SweepRow) -> str:
+    """`*` behind what such a row gives, as on screens."""
+    return HELPED if helped(row) else ""
+
+
+def help_note(rows: Iterable[SweepRow]) -> str:
+    """What `*` means, where a row has it."""
+    return HELP_NOTE if any(map(helped, rows)) else ""
+
+
 def point_words(name: str, row: SweepRow) -> str:
     """The tooltip of a row that is a point in a figure."""
     share = roof_words(row)
     bound = f" ({plain(row.roof_bound, 12)})" if row.roof_bound else ""
     roof = f", {share} of the roof{bound}" if share else ""
-    return f"{name} {shape_words(row.case)}: {rate_words(row)}{roof}" + (f": {NOT_A_WIN}" if is_above(row) else "")
+    words = f"{name} {shape_words(row.case)}: {rate_words(row)}{help_mark(row)}{roof}"
+    return words + (f": {NOT_A_WIN}" if is_above(row) else "") + (". Threads of its own helped" if helped(row) else "")
 
 
 def failed(row: SweepRow) -> bool:

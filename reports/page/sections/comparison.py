@@ -16,7 +16,7 @@ from ...comparison import Side, compare, counted, geometric_mean, matched, ratio
 from ...figures.forest import ForestRow, Strip, draw_forest, draw_strips
 from ...figures.thinning import spread
 from ...numbers import figure as three
-from ...sweep_words import case_words
+from ...sweep_words import HELPED, case_words
 from ..blocks import Block, Cell, Column, Figure, Heading, Points, Prose, Table, Value, numbers, plain
 from ..evidence import Evidence, Subject
 from ..registry import section
@@ -193,8 +193,9 @@ def _forest_row(evidence: Evidence, pair: Pair, a: str, b: str, *, several: bool
     who = f"{evidence.name(pair.a.kernel)} " if several else ""
     label = f"{who}{plain(pair.case.dtype, 12)} {plain(case_words(pair.case), 80)}"
     third = f" ({evidence.name(pair.b.kernel)})" if pair.b.kernel != pair.a.kernel else ""
-    words = f"{label}{third}: {times(pair.ratio.value)}, {span_words(pair.ratio)}: {outcome_words(pair.outcome, a, b)}"
-    return ForestRow(label, pair.ratio, words, pair.case_id)
+    star = HELPED if pair.helped else ""
+    words = f"{label}{third}: {times(pair.ratio.value)}{star}, {span_words(pair.ratio)}: {outcome_words(pair.outcome, a, b)}"
+    return ForestRow(f"{label} {star}".rstrip(), pair.ratio, words, pair.case_id)
 
 
 def _strips(
@@ -270,7 +271,7 @@ def _pair_table(evidence: Evidence, pairs: Sequence[Pair], sides: tuple[str, str
                 f"{plain(pair.case.dtype, 12)} {plain(case_words(pair.case), 80)}",
                 evidence.name(pair.b.kernel),
                 *(Value(three(s * 1e6), sort=s) for s in seconds),
-                *(Value(times(x), sort=x) for x in figures),
+                *(Value(times(x) + (HELPED if pair.helped and x == pair.ratio.value else ""), sort=x) for x in figures),
                 outcome_words(pair.outcome, *sides),
             )
         )

@@ -11,10 +11,11 @@ from ...cells import plural
 from ...figures.fragments import Standing, grid_of
 from ...figures.heatmap import draw_heatmap, is_wide, percent_words
 from ...sweep_rows import FAILED
+from ...sweep_words import HELPED
 from ..blocks import Block, Cell, Column, Figure, Heading, Prose, Table, Value, numbers, plain
 from ..evidence import Evidence
 from ..registry import section
-from ..rows import CLASS_WORDS, TYPE_ORDER, failed, is_timed, mean_share, python_note, shape_class, shape_words, suffix
+from ..rows import CLASS_WORDS, TYPE_ORDER, failed, help_note, helped, is_timed, mean_share, python_note, shape_class, shape_words, suffix
 from ..standings import Standings, Total
 
 MOST_MACHINES = 4
@@ -145,6 +146,7 @@ def _figure(view: Standings, end: str) -> Figure:
     notes = (
         f"{left_out} groups with fewer cells were left out." if left_out else "",
         python_note(t.name for t in view.totals),
+        help_note(filter(is_timed, view.rows)),
     )
     return Figure(
         f"fragments{end}",
@@ -174,14 +176,17 @@ def _standing(view: Standings, by_place: dict[tuple[str, str], SweepRow], total:
     words += [f"{percent_words(speed)} % of the best speed"] if speed is not None else []
     words += [f"{status.value} in {failures[status]}" for status in FAILED if failures[status]]
     words += [f"absent in {absent}"] if absent else []
-    return Standing(len(cells), len(timed), wrong, speed, f"{total.name}, {name.rpartition(' ')[0]}: {', '.join(words)}")
+    aided = sum(map(helped, timed))
+    words += [f"with threads that nobody asked for in {aided}"] if aided else []
+    said = f"{total.name}, {name.rpartition(' ')[0]}: {', '.join(words)}"
+    return Standing(len(cells), len(timed), wrong, speed, said, aided > 0)
 
 
 def _value(each: Standing) -> Value:
     wrong = f", {each.failed} failed" if each.failed else ""
     if not each.served:
         return Value(f"0 of {each.cells}{wrong}" if wrong else "–", "bad" if wrong else "dim", each.words)
-    speed = f", {percent_words(each.speed)} %" if each.speed is not None else ""
+    speed = f", {percent_words(each.speed)} %{HELPED if each.helped else ''}" if each.speed is not None else ""
     return Value(f"{each.served} of {each.cells}{speed}{wrong}", "bad" if wrong else "", each.words, each.speed)
 
 
@@ -191,6 +196,7 @@ def _value(each: Standing) -> Value:
 def _totals(view: Standings) -> Table:
     count = len(view.cells)
     kernels = view.subject.kernels
+    aided = {row.kernel for row in view.rows if helped(row)}
     rows: list[tuple[Cell, ...]] = []
     for t in view.totals:
         known = kernels.get(t.kernel)
@@ -200,7 +206,7 @@ def _totals(view: Standings) -> Table:
         speed = Value(percent_words(t.speed), sort=t.speed) if t.speed is not None else Value("–", "dim")
         kind = {"own": "ours", "library": "library", "framework": "framework"}.get(t.kind, plain(t.kind, 12))
         counts = (_count(t.served, count), _count(absent), *failures, _count(t.best), _count(t.near))
-        rows.append((t.name, kind, version, *counts, speed))
+        rows.append((t.name + (HELPED if t.kernel in aided else ""), kind, version, *counts, speed))
     columns = (
         Column("Kernel"),
         Column("Kind"),
@@ -208,7 +214,7 @@ def _totals(view: Standings) -> Table:
         *numbers("Served", "Absent", "Wrong", "Crashed", "Hung", "Fastest", "Within 5 %", ("Speed", "% of best")),
     )
     note = "Absent: it does not serve the cell, or was not asked (a call would have taken too long)."
-    note = " ".join(filter(None, (note, python_note(t.name for t in view.totals))))
+    note = " ".join(filter(None, (note, python_note(t.name for t in view.totals), help_note(view.rows))))
     return Table(f"All {plural(count, 'cell')} on {view.subject.label}", columns, tuple(rows), note)
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ....configs.cases import Case
+from ....configs.comparedoc import Outcome, Ratio
 from ....configs.dtypes import MIXES
 from ....configs.sweepdoc import SweepFused, SweepRow
 from ....configs.units import size_words
 from ....kernels.roofline import Roofs
 from ...cells import plural
+from ...compare_words import span_words, times
+from ...comparison import geometric_mean, ratio_of
 from ...figures.keys import Series
 from ...figures.sizes import Line, Roof, Step, draw_sizes, kept_others
 from ...figures.theme import Mark
 from ...numbers import figure as three
-from ...sweep_rows import fused_gains
+from ...sweep_rows import Fused, fused_gains
 from ...sweep_words import precision_words
 from ..blocks import Block, Cell, Column, Figure, Heading, Prose, Table, Value, numbers, plain
 from ..evidence import Evidence, Subject
@@ -24,6 +29,8 @@ from ..rows import (
     NOT_A_WIN,
     Group,
     groups_of,
+    help_mark,
+    help_note,
     highest,
     is_above,
     is_timed,
@@ -43,6 +50,7 @@ _OTHERS = 110  # faint points of one figure
 _ROWS = 60  # of a table: each has a column a kernel
 _SIZES = 6
 _KERNELS = 16  # lines of one figure
+_LEAST_GAINS = 3  # cells from which a gain is marked
 _HOW = (
     "Lines go through cubes (m = n = k, hot, no epilogue); the band around a line is its interval of about 95 %. Faint points are "
     "other shapes at the cube root of their operations. The black line is the roof of a cube: the lower of compute and of the "
@@ -104,6 +112,7 @@ def _figure(evidence: Evidence, subject: Subject, group: Group) -> Figure:
         f"{len(lines) - len(shown)} kernels with fewer sizes are in the table only." if len(lines) > len(shown) else "",
         "" if roof else "No roof: none was measured for this data type.",
         python_note(names.values()),
+        help_note(group.rows),
     )
     return Figure(
         f"sizes-{group.name}{suffix(evidence, subject)}",
@@ -186,8 +195,8 @@ def _place(case: Case) -> tuple[bool, float, str]:
 def _rate(row: SweepRow | None, best_s: float) -> Cell:
     if row is None:
         return Value("–", "dim")
-    text = " ".join(filter(None, (three(row.rate * 1e-9), precision_words(row))))
-    mark = "bad" if is_above(row) else "best" if row.time_s <= best_s else ""
+    text = " ".join(filter(None, (three(row.rate * 1e-9) + help_mark(row), precision_words(row))))
+    mark = "bad" if is_above(row) else "best" if row.time_s <= best_s and precision_words(row) else ""
     return Value(text, mark, f"above its roof: {NOT_A_WIN}" if mark == "bad" else "", row.rate * 1e-9)
 
 
@@ -205,23 +214,40 @@ def _fused(evidence: Evidence) -> list[Block]:
                     newest.setdefault((each.kernel, each.case_id), each)
         if not newest:
             continue
+        answers = {(row.case_id, row.kernel): row for row in subject.rows}
         for gain in fused_gains(replace(subject.sweeps[0], fused=tuple(newest.values()))):
-            saved = " to ".join(dict.fromkeys(size_words(b) for b in (gain.least_bytes, gain.most_bytes)))
-            mark = "best" if gain.least > 1 else "odd" if gain.gain < 1 else ""
-            middle = Value(f"{three(gain.gain)}x", mark, sort=gain.gain)
-            rows.append(
-                (
-                    evidence.name(gain.kernel),
-                    plain(subject.label, 60),
-                    str(gain.cells),
-                    middle,
-                    f"{three(gain.least)}x",
-                    f"{three(gain.most)}x",
-                    saved,
-                )
-            )
+            mine = [_gain(each, answers) for each in newest.values() if each.kernel == gain.kernel]
+            rows.append((evidence.name(gain.kernel), plain(subject.label, 60), str(gain.cells), *_gain_cells(gain, mine)))
     if not rows:
         return []
-    columns = (Column("Kernel"), Column("Machine"), *numbers("Cells", "Gain, median", "Least", "Most"), Column("Not moved in a call"))
-    note = "Time with the epilogue in a pass of its own over time with it fused: above 1 the fused one is faster."
+    counts = numbers("Cells", "Gain, median", "Least", "Most", "Faster", "Slower", "No difference shown")
+    columns = (Column("Kernel"), Column("Machine"), *counts, Column("Not moved in a call"))
+    note = (
+        "Time with the epilogue in a pass of its own over time with it fused: above 1 the fused one is faster. Faster and slower "
+        "count the cells whose interval of about 95 % lies wholly on one side of 1; a median is marked where most of three cells or "
+        "more show it, and their mean does."
+    )
     return [Heading("Fused epilogues"), Table("Fused epilogue against one in a pass of its own", columns, tuple(rows[:100]), note)]
+
+
+def _gain(each: SweepFused, answers: dict[tuple[str, str], SweepRow]) -> Ratio:
+    """A gain with the interval of its two times; one that reaches everywhere where they are not known."""
+    name, at, origin = each.kernel.partition("@")
+    fused, apart = (answers.get((each.case_id, kernel)) for kernel in (each.kernel, f"{name}-unfused{at}{origin}"))
+    ratio = ratio_of(fused, apart) if fused is not None and apart is not None else None
+    return ratio if ratio is not None else Ratio(each.gain, math.nan, math.nan)
+
+
+def _gain_cells(gain: Fused, mine: Sequence[Ratio]) -> tuple[Cell, ...]:
+    mean = geometric_mean(mine)
+    shown = mean.outcome if mean is not None and mean.n >= _LEAST_GAINS else Outcome.NO_DIFFERENCE
+    outcomes = [ratio.outcome for ratio in mine]
+    mark = {Outcome.A_FASTER: "best", Outcome.B_FASTER: "odd"}.get(shown, "") if 2 * outcomes.count(shown) > len(outcomes) else ""
+    note = f"geometric mean {times(mean.value)}, 95 % interval {span_words(mean)}" if mean is not None and mean.n >= _LEAST_GAINS else ""
+    ends = [min(mine, key=lambda r: r.value), max(mine, key=lambda r: r.value)]
+    return (
+        Value(f"{three(gain.gain)}x", mark, note, gain.gain),
+        *(Value(times(r.value) + (f" ({span_words(r)})" if r.usable else ""), sort=r.value) for r in ends),
+        *(str(outcomes.count(each)) for each in (Outcome.A_FASTER, Outcome.B_FASTER, Outcome.NO_DIFFERENCE)),
+        " to ".join(dict.fromkeys(size_words(b) for b in (gain.least_bytes, gain.most_bytes))),
+    )

@@ -26,6 +26,8 @@ from ..rows import (
     NOT_A_WIN,
     Group,
     groups_of,
+    help_mark,
+    help_note,
     highest,
     is_above,
     is_timed,
@@ -95,6 +97,7 @@ def _figure(evidence: Evidence, subject: Subject, group: Group, figures: int) ->
         _above_words(above, names),
         lines.missing,
         python_note(names.values()),
+        help_note(group.rows),
     ]
     return Figure(
         f"roofline-{group.name}{suffix(evidence, subject)}",
@@ -303,7 +306,7 @@ def _table(group: Group, lines: Lines, names: dict[str, str], most: int) -> Tabl
 def _row(row: SweepRow, name: str) -> Row:
     above = is_above(row)
     mark = "bad" if above else ""
-    rate = " ".join(filter(None, (three(row.rate * 1e-9), precision_words(row))))
+    rate = " ".join(filter(None, (three(row.rate * 1e-9) + help_mark(row), precision_words(row))))
     share = three(100 * row.roof_share) if positive(row.roof_share) else ""
     return (
         name,

@@ -84,6 +84,21 @@ def test_the_axis_names_whose_times_are_divided() -> None:
     assert [column.title for column in figure.table.columns][2:4] == ["Time of vectorized", "Time of the best library"]
 
 
+def test_ratios_that_helpers_made_are_marked_and_explained_once() -> None:
+    rows = [
+        replace(row, warnings=("threads of its own used: 4",)) if row.kernel == "mkl@mkl" else row
+        for row in kernels({"vectorized": 1.0, "mkl@mkl": 2.0})
+    ]
+    blocks = comparison(arranged([subject(rows)]))
+    ratio = figures(blocks)["comparison-best"].table.rows[0][4]
+    assert isinstance(ratio, Value)
+    assert ratio.text == "2.00x*"
+    told = [text for block in blocks if isinstance(block, Points) for _, text in block.items if "threads of a library's own helped" in text]
+    assert len(told) == 1
+    assert told[0].startswith("In 5 of 5 cells, marked *")
+    assert "*" in words(drawn(figures(blocks)["comparison-best"]), "a-faster")[0]
+
+
 def test_it_stands_behind_fragmentation() -> None:
     (maker,) = [m for m in all_sections() if m.name == "comparison"]
     assert (maker.title, maker.after) == ("Comparison", "fragmentation")

@@ -13,7 +13,7 @@ from mmbench.configs.sweepdoc import SweepRow, SweepSkip
 from mmbench.reports.figures.fragments import Standing, grid_of
 from mmbench.reports.figures.theme import ABSENT, BAD, styled
 from mmbench.reports.page.blocks import Heading, Value
-from mmbench.reports.page.rows import shape_class, size_of
+from mmbench.reports.page.rows import HELP_NOTE, shape_class, size_of
 from mmbench.reports.page.sections.fragmentation import MOST_FAILURES, MOST_GROUPS, fragmentation
 from report_evidence import two_machines
 from report_rows import answer, assert_harmless, evidence_of, figures, hostile_rows, marks_in, prose, svg_of, tables, texts
@@ -96,6 +96,15 @@ def test_the_speed_is_the_geometric_mean_over_served_cells_only() -> None:
     rows += [answer(Case(64, 64, 60), "vectorized", 25.0), answer(Case(64, 64, 61), "vectorized", 100.0)]
     figure = figures(fragmentation(evidence_of(rows)))["fragments"]
     assert texts(figure.table) == [("f32 near cube (3)", "3 of 3, 100 %", "2 of 3, 50 %")]
+
+
+def test_kernels_that_helpers_sped_up_are_marked() -> None:
+    rows = [replace(row, warnings=("threads of its own used: 4",)) if row.kernel == "mkl@pip" else row for row in four_cells()]
+    blocks = fragmentation(evidence_of(rows))
+    assert HELP_NOTE in figures(blocks)["fragments"].note
+    (totals,) = [table for caption, table in tables(blocks).items() if caption.startswith("All ")]
+    assert [row[0] for row in texts(totals) if row[0].startswith("mkl")] == ["mkl*"]
+    assert any("with threads that nobody asked for in" in words for words in marks_in(figures(blocks)["fragments"]))
 
 
 def test_a_bar_shows_the_share_served() -> None:

@@ -19,6 +19,7 @@ from mmbench.reports.page.blocks import Value
 from mmbench.reports.page.evidence import Evidence
 from mmbench.reports.page.heat import heatmaps
 from mmbench.reports.page.origins import MOST_ROWS, OTHERS, labels_of
+from mmbench.reports.page.rows import HELP_NOTE
 from mmbench.reports.page.sections.performance import MOST_FIGURES, is_plain_cube, performance
 from report_evidence import two_machines
 from report_rows import answer, assert_harmless, evidence_of, figures, hostile_rows, marks_in, prose, svg_of, tables, texts, words_in
@@ -203,7 +204,7 @@ def test_a_tile_is_the_geometric_mean_of_its_cells() -> None:
     many = [answer(Case(4, 4, 5 + i), "mkl@pip", share=0.5, origin="tails") for i in range(MOST_ROWS + 1)]
     origins = [replace(row, origin="pair, each") for row in rows]
     found = figures(heatmaps(evidence_of([*origins, *many])))["roof-heat"]
-    assert dict(texts(found.table)) == {"pair, each": "40", "tails": "50"}
+    assert dict(texts(found.table)) == {"pair, each (2)": "40", f"tails ({MOST_ROWS + 1})": "50"}
     assert "pair, each, f32: 40 % of the roof (2 of 2 cells, 20 to 80 %)" in marks_in(found)
 
 
@@ -239,6 +240,22 @@ def test_few_shapes_are_rows_themselves() -> None:
     assert names("cube", "cube") == {"8x8x8", "8x8x9"}
 
 
+def test_unlike_questions_have_rows_of_their_own() -> None:
+    plain = [Case(8, 8, 8 + i) for i in range(MOST_ROWS)]
+    cube = Case(64, 64, 64)
+    odd = [
+        cube,
+        replace(cube, temperature="cold"),
+        replace(cube, beta=1.0),
+        replace(cube, layout="nt"),
+        replace(cube, alpha=2.0, temperature="cold"),
+    ]
+    found = set(labels_of([answer(case, "mkl@pip", origin="cube") for case in (*plain, *odd)]).values())
+    assert found == {"cube", "cube cold", "cube scaled", "cube transposed", "cube scaled cold"}
+    alone = set(labels_of([answer(case, "mkl@pip") for case in odd]).values())
+    assert len(alone) == len(odd)  # shapes say their layout themselves, conditions are added
+
+
 def test_many_shapes_are_rows_by_origin_its_head_and_its_set() -> None:
     assert names(*["cube", "tails"] * 20) == {"cube", "tails"}
     by_head = [f"BERT-base ffn up, batch {i}" for i in range(30)] + ["cube"]
@@ -267,7 +284,37 @@ def test_fused_against_unfused_counts_the_newest_of_each_cell() -> None:
     )
     found = tables(performance(replace(evidence, subjects=(replace(subject, sweeps=(new, old)),))))
     table = found["Fused epilogue against one in a pass of its own"]
-    assert texts(table) == [("mkl", "box0", "2", "1.30x", "1.20x", "1.40x", "1 MiB to 2 MiB")]
+    assert texts(table) == [("mkl", "box0", "2", "1.30x", "1.20x", "1.40x", "0", "0", "2", "1 MiB to 2 MiB")]
+
+
+@pytest.mark.parametrize(("count", "slower", "mark"), [(1, 1.33, ""), (2, 1.33, ""), (3, 1.33, "best"), (3, 0.8, "odd"), (3, 1.001, "")])
+def test_a_gain_has_intervals_and_is_marked_only_where_several_cells_show_it(count: int, slower: float, mark: str) -> None:
+    cases = [replace(case, epilogue="bias") for case in CUBES[:count]]
+    rows = [answer(case, kernel, 50.0 / by) for case in cases for kernel, by in (("mkl@pip", 1.0), ("mkl-unfused@pip", slower))]
+    evidence = evidence_of(rows)
+    subject = evidence.subjects[0]
+    gains = tuple(SweepFused("mkl@pip", case.id, case.id, slower, 1 << 20) for case in cases)
+    sweeps = (replace(subject.sweeps[0], fused=gains),)
+    table = tables(performance(replace(evidence, subjects=(replace(subject, sweeps=sweeps),))))[
+        "Fused epilogue against one in a pass of its own"
+    ]
+    (row,) = table.rows
+    assert isinstance(row[3], Value)
+    assert row[3].mark == mark
+    assert " to " in texts(table)[0][4]  # the least with its interval
+    shown = slower != 1.001
+    assert texts(table)[0][6:9] == (str(count * (shown and slower > 1)), str(count * (slower < 1)), str(count * (not shown)))
+
+
+def test_what_helpers_sped_up_is_marked_and_explained_once() -> None:
+    rows = [answer(c, k, gops) for c in CUBES for k, gops in (("vectorized", 80.0), ("mkl@pip", 100.0))]
+    aided = [replace(row, warnings=("threads of its own used: 4",)) if row.kernel == "mkl@pip" else row for row in rows]
+    found = figures(performance(evidence_of(aided)))
+    assert texts(found["sizes-f32-t1"].table)[0][2:] == ("80.0 ±2.0 %", "100* ±2.0 %")
+    assert found["sizes-f32-t1"].note.count(HELP_NOTE) == found["best-heat"].note.count(HELP_NOTE) == 1
+    assert {row[1] for row in texts(found["best-heat"].table)} == {"80*"}
+    assert any("100 GFLOP/s ±2.0 %*" in words and words.endswith("Threads of its own helped") for words in marks_in(found["sizes-f32-t1"]))
+    assert not any(HELP_NOTE in figure.note for figure in figures(performance(evidence_of(rows))).values())
 
 
 def test_unfused_twins_are_in_no_figure(tmp_path: Path) -> None:
