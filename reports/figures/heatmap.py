@@ -133,11 +133,11 @@ def _written(axes: Axes, each: Tile, x: float, y: float, size: tuple[float, floa
     if each.bad:
         marker, longer = _rectangle(tile - _GAP - 2, row - _GAP - 2)
         axes.plot([x], [y], ls="", marker=marker, ms=longer, mew=1.6, mfc="none", mec=BAD, zorder=3)
-        alone = each.share is None  # then the cross stands in the number's place, else in the corner
-        corner = (x, y) if alone else (x + tile / 2 - 5.5, y - row / 2 + 5.5)
-        axes.plot([corner[0]], [corner[1]], ls="", marker="s", ms=8, mew=0, color=ABSENT if alone else PAPER, zorder=3.5)
-        axes.plot([corner[0]], [corner[1]], ls="", marker="x", ms=8 if alone else 5, mew=2.0 if alone else 1.6, color=BAD, zorder=4)
-    place = x - 3 if each.bad and tile < 34 else x
+        alone = each.share is None  # then the cross stands in the number's place, else on the corner
+        corner = (x, y) if alone else (x + (tile - _GAP) / 2 - 1, y - (row - _GAP) / 2 + 1)  # on the outline, clear of the number
+        axes.plot([corner[0]], [corner[1]], ls="", marker="s", ms=8 if alone else 6.5, mew=0, color=ABSENT if alone else PAPER, zorder=3.5)
+        axes.plot([corner[0]], [corner[1]], ls="", marker="x", ms=8 if alone else 4.5, mew=2.0 if alone else 1.6, color=BAD, zorder=4)
+    place = x - 1 if each.bad and tile < 34 else x
     if each.text:
         axes.text(place, y - raised, each.text, fontsize=SMALL - 0.5, ha="center", va="center_baseline", color=ink, zorder=5)
     if each.foot is not None:

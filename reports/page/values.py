@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...configs.facts import Fact
@@ -12,6 +13,7 @@ from ...configs.units import size_words
 from ..cells import HasKind, kinds, number_cell
 from ..compute import dtypes_in_order
 from ..look import WIDEST, Look
+from ..numbers import figure as three
 from ..numbers import half_width, plus_minus, size_number, size_unit, value_of
 from ..verdicts import QUIET, WORDS, grouped
 from .blocks import Points, Value, plain
@@ -19,6 +21,9 @@ from .blocks import Points, Value, plain
 LOOK = Look(width=WIDEST, full=True)
 NONE = Value("–", "dim")
 _LARGEST_SIZE = 2**60
+_UNEVEN = 1.5  # sides of an interval that differ by more are both told
+_FINE = 0.03  # of the value: what is known so well needs no two ends
+_INTERVAL = re.compile(r" (?:±\S+|\(\S+ to \S+\))")
 
 
 def number(fact: Fact[Any], scale: float = 1.0, mark: str = "", note: str = "") -> Value:
@@ -26,8 +31,27 @@ def number(fact: Fact[Any], scale: float = 1.0, mark: str = "", note: str = "") 
     value = value_of(fact, scale)
     if value is None:
         return Value("–", "dim", plain(fact.note or "no number"))
-    cell = number_cell(fact, LOOK, scale)
-    return Value(f"{cell.text} {cell.tail}".strip(), mark, note or plain(fact.note), float(value))
+    ends = uneven(fact, scale)
+    tail = f"({three(ends[0])} to {three(ends[1])})" if ends else number_cell(fact, LOOK, scale).tail
+    return Value(f"{three(value)} {tail}".strip(), mark, note or plain(fact.note), float(value))
+
+
+def uneven(fact: Fact[Any], scale: float = 1.0) -> tuple[float, float] | None:
+    """The ends of an interval whose sides differ too much for one `±`: it would say nothing of the shorter side. None for others."""
+    value = value_of(fact, scale)
+    low, high = (
+        value_of(replace(fact, value=end, low=None, high=None), scale) if end is not None else None for end in (fact.low, fact.high)
+    )
+    if value is None or low is None or high is None or not low <= value <= high:
+        return None
+    short, long = sorted((value - low, high - value))
+    return (low, high) if long > _UNEVEN * short and long > _FINE * abs(value) else None
+
+
+def without_interval(value: Value) -> Value:
+    """The number and its unit alone; the whole goes into the note."""
+    short = _INTERVAL.sub("", value.text)
+    return value if short == value.text else replace(value, text=short, note="; ".join(filter(None, (value.text, value.note))))
 
 
 def size(fact: Fact[Any]) -> Value:
@@ -37,8 +61,9 @@ def size(fact: Fact[Any]) -> Value:
         return Value("–", "dim", plain(fact.note or "no size"))
     factor, unit = size_unit(value)
     shown = float(value) / factor
-    half = half_width(fact)
+    half, ends = half_width(fact), uneven(fact)
     spread = plus_minus(shown, half / factor) if half is not None else ""
+    spread = f"({size_number(ends[0] / factor)} to {size_number(ends[1] / factor)})" if ends else spread
     return Value(" ".join(filter(None, (size_number(shown), spread, unit))), "", plain(fact.note), float(value))
 
 

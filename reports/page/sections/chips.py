@@ -32,6 +32,7 @@ from ..values import (
     peaks,
     size,
     size_claims,
+    without_interval,
 )
 
 _MOST_CARDS = 12
@@ -149,15 +150,17 @@ def _claims(machine: Machine) -> list[Block]:
     judgements = []
     for c in machine.caches[:_MOST_LEVELS]:
         name = kind_word(machine, c) + plain(c.name, 10)
-        measured = _alone(size(c.size))
+        measured = without_interval(size(c.size))
         claimed = judged(c.judgement, size_claims(c.claims)) if c.claims or measured.sort is not None else Value("")
-        rows.append((name, measured if measured.sort is not None or c.claims else Value(""), claimed, _alone(number(c.latency, 1e9))))
+        rows.append(
+            (name, measured if measured.sort is not None or c.claims else Value(""), claimed, without_interval(number(c.latency, 1e9)))
+        )
         judgements.append((name, c.judgement))
     for t in machine.tlbs[:_MOST_LEVELS]:
         name = kind_word(machine, t) + plain(t.name, 12) + (", huge" if t.pages == "huge" else "")
-        added = _alone(number(t.miss, 1e9))
+        added = without_interval(number(t.miss, 1e9))
         added = Value(f"+{added.text}", added.mark, added.note, added.sort) if added.sort is not None else added
-        rows.append((name, _with_unit(_alone(number(t.entries)), "pages"), judged(t.judgement), added))
+        rows.append((name, _with_unit(without_interval(number(t.entries)), "pages"), judged(t.judgement), added))
         judgements.append((name, t.judgement))
     if not rows:
         return []
@@ -187,16 +190,7 @@ def _peak_row(machine: Machine, peak: Peak, *, several: bool) -> tuple[Cell, ...
 
 
 def _short(fact: Fact[float] | None, scale: float = 1.0) -> Value:
-    return NONE if fact is None else _alone(number(fact, scale))
-
-
-def _alone(value: Value) -> Value:
-    """A number without its interval, which goes into the note: a card is narrow, and the sections below have it all."""
-    head, sign, tail = value.text.partition(" ±")
-    if not sign:
-        return value
-    unit = tail.partition(" ")[2]
-    return Value(f"{head} {unit}".strip(), value.mark, "; ".join(filter(None, (value.text, value.note))), value.sort)
+    return NONE if fact is None else without_interval(number(fact, scale))
 
 
 def _bandwidths(machine: Machine) -> list[Block]:
