@@ -18,7 +18,7 @@ from .keys import Entry, draw_key_below, key_height
 from .theme import DIM, INK, LINE, NARROW, PAPER, SERIES, SMALL, Drawing, Mark, axes_in, colour_of, drawing, marker_of
 
 _ROW, _LINE, _RIGHT, _TOP = 12.5, 12.5, 16.0, 24.0  # pixels: a row, one more line of its label, margins
-_LETTER = 6.2  # pixels of a character of small type, rather too many
+_LETTER = 6.6  # pixels of a character of small type, rather too many
 _MOST_LABEL = 27  # characters of a line of a label
 _FARTHEST = 1e6  # what lies beyond is drawn at the edge
 _STRETCH = 2.5  # so many times the usual distance from 1, on the logarithmic scale, a ratio may stretch the axis

@@ -10,7 +10,7 @@ from matplotlib.path import Path
 
 from .theme import ABSENT, BAD, DIM, NARROW, PAPER, SMALL, STEPS, WIDE, Drawing, Mark, drawing, ink_on, step_of
 
-_HEAD, _KEY, _GAP, _LETTER = 10.0, 30.0, 2.0, 6.1  # pixels
+_HEAD, _KEY, _GAP, _LETTER = 10.0, 30.0, 2.0, 6.5  # pixels
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from .theme import BAD, DIM, INK, NARROW, PAPER, SMALL, Drawing, Mark, apart, ax
 from .thinning import thinned_together
 
 _LEFT, _TOP, _BOTTOM, _PLOT = 46.0, 24.0, 40.0, 262.0  # pixels around the axes, and their height
-_SPACING, _LETTER, _LEADER = 4.0, 5.6, 11.0
+_SPACING, _LETTER, _LEADER = 4.0, 6.3, 11.0  # a letter as a phone shows it, where type is a sixth larger
 _KEY_LEFT, _KEY_RIGHT = 10.0, 6.0
 _NEAR = 0.05  # ceilings nearer to each other than this share one line and one label
 _PUBLISHED: Any = (0, (4, 2.5))
@@ -132,7 +132,7 @@ def _limits(ceilings: Sequence[Ceiling], slopes: Sequence[Slope], points: Sequen
     left = min(min(intensities) / 3, min(ridges, default=math.inf) / 10**room)
     right = max(max(intensities) * 1.6, max(ridges, default=0.0) * 2.5, left * 100)
     longest = max((len(_ceiling_words(c, "GFLOP/s")) for c in merged(ceilings)), default=0)
-    margin = min(150.0, max(40.0, _LEADER + 4 + _LETTER * longest))
+    margin = min(165.0, max(40.0, _LEADER + 4 + _LETTER * longest))
     return _Frame(left, right, low, high, NARROW - _LEFT - margin)
 
 

@@ -14,7 +14,7 @@ from .theme import DIM, INK, NARROW, SMALL, Drawing, Mark, apart, axes_in, colou
 from .thinning import thinned_together
 
 _LEFT, _TOP, _BOTTOM, _PLOT = 46.0, 24.0, 40.0, 250.0
-_LETTER, _LEADER = 6.1, 14.0
+_LETTER, _LEADER = 6.6, 14.0
 _SPACING = 5.0  # pixels between other shapes of one kernel
 _TICKS = tuple(1 << i for i in range(40))
 _FLAT = 8.0  # kernels whose best is so many times below the top of the axis cannot be read on a linear one
@@ -70,7 +70,7 @@ def draw_sizes(lines: Sequence[Line], roof: Roof | None, unit: str) -> Drawing:
     """A line a kernel with its name at its end; kernels without cubes have points and a name, too."""
     drawn = drawing(_TOP + _PLOT + _BOTTOM)
     names = [line.series.name for line in lines] + ([roof.name] if roof else [])
-    margin = min(150.0, max(40.0, _LEADER + 6 + _LETTER * max(map(len, names), default=4)))
+    margin = min(160.0, max(40.0, _LEADER + 6 + _LETTER * max(map(len, names), default=4)))
     axes = axes_in(drawn, left=_LEFT, right=margin, top=_TOP, bottom=_BOTTOM, xscale="log")
     width = NARROW - _LEFT - margin
     _limits(axes, lines, roof)

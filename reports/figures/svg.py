@@ -270,7 +270,7 @@ def _style(text: str, tag: str) -> str:
             kept.append(f"{name}:var(--{colour})" if colour else f"{name}:{value}")
         elif name in ("font", "font-size"):
             size = re.search(r"([\d.]+)px", value)
-            kept.append(f"font-size:calc({size[1] if size else 11}px*var(--z,1))")
+            kept.append(f"font-size:calc({size[1] if size else 11}px*var(--z,1)*var(--t,1))")
             kept += ["font-weight:600"] if re.search(r"\b(bold|600|700)\b", value) else []
         elif name == "stroke-dasharray":
             kept.append(f"{name}:" + ",".join(f"calc({length}px*var(--z,1))" for length in value.split(",")))

@@ -32,7 +32,9 @@ def number(fact: Fact[Any], scale: float = 1.0, mark: str = "", note: str = "") 
     if value is None:
         return Value("–", "dim", plain(fact.note or "no number"))
     ends = uneven(fact, scale)
-    tail = f"({three(ends[0])} to {three(ends[1])})" if ends else number_cell(fact, LOOK, scale).tail
+    whole = isinstance(value, int)
+    words = [size_number(end) if whole else three(end) for end in ends or ()]
+    tail = f"({' to '.join(words)})" if words else number_cell(fact, LOOK, scale).tail
     return Value(f"{three(value)} {tail}".strip(), mark, note or plain(fact.note), float(value))
 
 

@@ -118,7 +118,8 @@ def _libraries(evidence: Evidence, subject: Subject, ending: str) -> list[Block]
         )
         shown = _Compared(OURS, BEST, f"comparison-best{ending}", title, replace(document, notes=notes))
         blocks += _shown(evidence, shown, "chosen library")
-    blocks += _each_library(evidence, subject, rows, libraries, ending)
+    place = 1 + max((i for i, block in enumerate(blocks) if isinstance(block, Figure)), default=len(blocks) - 1)
+    blocks[place:place] = _each_library(evidence, subject, rows, libraries, ending)  # figures side by side
     return [Heading(f"Libraries on {subject.label}"), *blocks] if blocks else []
 
 

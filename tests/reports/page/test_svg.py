@@ -92,7 +92,7 @@ def test_colours_are_names_that_the_page_gives_and_lengths_follow_the_zoom() -> 
     assert set(re.findall(r"var\(--(\w+)\)", rules)) <= set(COLOURS.values())
     assert re.findall(r"#[0-9a-fA-F]{3,6}", rules) == []
     assert re.findall(r"(?:stroke-width|font-size|stroke-dasharray):(?!calc)", rules) == []
-    assert "font-size:calc(9.5px*var(--z,1))" in rules
+    assert "font-size:calc(9.5px*var(--z,1)*var(--t,1))" in rules
 
 
 def test_a_drawing_is_small() -> None:
