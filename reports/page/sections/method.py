@@ -48,7 +48,14 @@ def _runs(evidence: Evidence) -> list[Block]:
     found = [(subject, sweep) for subject in evidence.subjects for sweep in subject.sweeps]
     if not found:
         return []
-    columns = (Column("Sweep"), Column("Machine"), Column("Started"), Column("Preset"), *numbers("Cells", "Kernels"), Column("Took"))
+    columns = (
+        Column("Sweep"),
+        Column("Machine"),
+        Column("Started", right=True),
+        Column("Preset"),
+        *numbers("Cells", "Kernels"),
+        Column("Took"),
+    )
     rows = tuple(
         (
             plain(sweep.run_id, 24),
@@ -109,14 +116,31 @@ def _conditions(evidence: Evidence) -> list[Block]:
         return []
     columns = (Column("Condition"), *(Column(subject.label) for subject in evidence.probed))
     rows = tuple((plain(name.replace("_", " "), 40), *(_condition(s.machine, name) for s in evidence.probed)) for name in names)
-    overrides = tuple(
-        (f"{plain(n, 60)}={plain(v, 60)}", f"was set on {s.label}: libraries may run other code than they would choose")
-        for s in evidence.probed
-        if s.machine
-        for n, v in s.machine.conditions.overrides.items()
-    )
     blocks: list[Block] = [Heading("Conditions"), Table("When each machine was probed", columns, rows, folded=True)]
-    return [*blocks, Points(overrides, "Overrides in the environment", "warn")] if overrides else blocks
+    for read in (True, False):
+        found = [
+            (f"{plain(name, 60)}={plain(value, 60)}", _override_words(evidence, s, name))
+            for s in evidence.probed
+            if s.machine
+            for name, value in s.machine.conditions.overrides.items()
+            if bool(_readers(s, name)) is read
+        ]
+        title = "Overrides in the environment" + ("" if read else " that nobody here reads")
+        blocks += [Points(tuple(found[:_MOST_WARNINGS]), title, "warn" if read else "note")] if found else []
+    return blocks
+
+
+def _readers(subject: Subject, name: str) -> list[str]:
+    """The kernels of its sweeps that read this variable, by what each said when it was opened."""
+    return [k.kernel for k in subject.kernels.values() if any(each.partition("=")[0] == name for each in k.overrides)]
+
+
+def _override_words(evidence: Evidence, subject: Subject, name: str) -> str:
+    who = list(dict.fromkeys(evidence.name(kernel) for kernel in _readers(subject, name)))
+    if who:
+        more = f" and {len(who) - 6} more" if len(who) > 6 else ""
+        return f"was set on {subject.label} and is read by {', '.join(who[:6])}{more}: they may run other code than they would choose"
+    return f"was set on {subject.label}; " + ("no library that took part reads it" if subject.kernels else "no library took part")
 
 
 def _condition(machine: Machine | None, name: str) -> str:
@@ -134,15 +158,30 @@ def _warnings(evidence: Evidence) -> list[Block]:
         place = f"{subject.label}: " if len(evidence.subjects) > 1 else ""
         if subject.sweeps:
             told = warnings(replace(subject.sweeps[0], rows=subject.rows))
-            items += [(plain(place + who, 120), plain(words, 400)) for who, words in told]
+            items += [(plain(place + who, 120), plain(words if place + who else _capital(words), 400)) for who, words in told]
         if subject.machine is not None:
-            items += [(plain(place, 80), plain(f"{n.what}: {n.why} {n.hint}", 400)) for n in subject.machine.notices]
+            items += [
+                (plain(place, 80), plain(_sentences(n.what if place else _capital(n.what), n.why, n.hint), 400))
+                for n in subject.machine.notices
+                if n.topic != "overrides"
+            ]
             items += [(plain(f"{place}probe {name}", 80), plain(f"not run: {why}", 300)) for name, why in subject.machine.not_run.items()]
     if not items:
         return []
     shown = tuple(items[:_MOST_WARNINGS])
     more = f"{len(items) - len(shown)} more are in the raw data." if len(items) > len(shown) else ""
     return [Heading("Warnings"), Points(shown), *([Prose(more, "note")] if more else [])]
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _sentences(*parts: str) -> str:
+    """`What: why. What to do.`: each part begins in capitals behind a full stop, the second follows a colon."""
+    what, *more = (part.strip() for part in parts)
+    ended = [part if part[-1] in ".!?" else f"{part}." for part in more if part]
+    return " ".join([f"{what}:" if ended else what, *ended[:1], *map(_capital, ended[1:])])
+
 
 
 def _skipped(evidence: Evidence) -> list[Block]:
