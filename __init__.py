@@ -9,6 +9,7 @@ configs/                  What things are, and what was chosen. Standard library
     cases.py              Ask one question of a kernel, and keep its answer: Case, Variant, Samples, Check and Measurement
     chips.py              Load what is published of chips: sizes, latencies and rates, with the source of every figure
     codec.py              Turn frozen records into plain JSON values and back, and say the place of whatever does not fit
+    comparedoc.py         Describe a comparison of two sides, cell by cell
     curve.py              Keep what a probe saw: raw samples at points, and raw readings, from which every Fact can be inferred again
     dtypes.py             List the data types: how one element is stored, and which elements a matrix product takes, sums in and gives
     errors.py             Say what went wrong, what to do about it, and how the process ends
@@ -17,6 +18,7 @@ configs/                  What things are, and what was chosen. Standard library
     machine.py            Describe one machine: what it is, what it claims and what was measured, as frozen records of Facts
     plan.py               Describe a sweep before it runs and when it ends
     profiles.py           Load sweep profiles
+    published.py          Find the published figures for a machine that was identified
     runlog.py             Write what happens in a run as it happens, a line an event, and read it again, torn last line and all
     runs.py               Name a run: who measured what, when, on which machine, with which settings. The first line of every run file
     schema_files.py       Make the JSON Schemas that ship with the package, out of the records themselves
@@ -95,6 +97,17 @@ kernels/emit/isa/         One file an instruction set: its instructions, how eac
     x86_dots.py           x86 dot-product instructions: pairs of AVX2, VNNI in its AVX-512 and VEX forms, bfloat16
     x86_vectors.py        x86 vector units: SSE (128 bit), AVX, FMA and AVX2 (256), AVX-512 (512) and its half precision
 
+kernels/gate/             Decide from timings of two builds what became slower, what did not, and what nobody can tell
+    blocks.py             Turn the timings of a quartet
+    controls.py           Hold the gate itself to account
+    decide.py             Decide for every cell
+    planning.py           Plan a gate before it starts
+    pooled.py             See a small shift that all cells of a family share, too small to be seen in any one of them
+    power.py              Know beforehand what a signed-rank test of n blocks can see
+    rules.py              Say what a gate must find, what it may cry wolf at, and how it is to decide
+    signed_rank.py        Test by exact randomisation whether paired differences lie above a margin
+    turn_length.py        Choose how long a turn lasts before the other side takes over, from timings recorded on this machine a moment…
+
 kernels/measure/          Time machine code: clock, stopwatch, sampler, conditions, workers
     affinity.py           Pin the calling thread to one CPU, where the system can, and say why where it cannot
     cgroups.py            Find the control groups that bind this process, its own first and then each group above it
@@ -122,6 +135,7 @@ kernels/vendor/           One file a vendor library: where it lies, what it serv
     aocl_lpgemm.py        Describe the calls of AOCL's LPGEMM
     armpl.py              Call Arm Performance Libraries: CBLAS, and bf16 with single-precision results where the release has it
     blis.py               Call BLIS
+    bnns.py               Call Apple's BNNS, the part of Accelerate that multiplies f16, bf16 and f32
     cblas.py              Call any library that speaks CBLAS
     cblas_batch.py        Call a library's own batch of matrix products
     discovery.py          Find where libraries lie
@@ -139,6 +153,7 @@ kernels/vendor/           One file a vendor library: where it lies, what it serv
     onednn_gemm.py        Call oneDNN's gemm functions, which need no primitive
     openblas.py           OpenBLAS: NumPy's and SciPy's own copies, the wheels scipy-openblas32 and 64, and the system's
     pytorch.py            Call PyTorch
+    stated.py             Read a library's own version out of its file
     thunk.py              Emit the code that turns an argument block into a library's own call
 
 probes/                   A small kernel plus an inference, one file a probe
@@ -158,7 +173,6 @@ probes/                   A small kernel plus an inference, one file a probe
     microarchitectures.py Name a microarchitecture by the numbers that a chip gives itself, whatever flags a hypervisor hides
     numa.py               NUMA: latency and read bandwidth from the CPUs of each node to the memory of each node
     peaks.py              What all CPUs reach together
-    published.py          Find the published figures for a machine that was identified
     readings.py           Collect what the identity and topology probes share
     registry.py           Find the probes
     roofs.py              Derive the rooflines' ceilings from what was measured
@@ -182,9 +196,17 @@ probes/inference/         Pure inference: from samples to levels, sizes and inte
 
 reports/                  Rows, figures and pages out of files
     cells.py              Turn facts into cells, and core kinds into labels
+    compare_notes.py      Say what a reader of a comparison must know
+    compare_rule.py       Judge a comparison by a rule of the user's
+    compare_screen.py     The terminal screen of a comparison
+    compare_words.py      Say in words what a comparison found: what the screen and the page say alike
+    comparison.py         Compare two sides cell by cell
     compute.py            Show what the cores can compute: operations a cycle by width and data type, the units that work, the ceilings
     cores.py              Show how long a cache line takes from one CPU to another
+    csvtext.py            Write tables as CSV that no spreadsheet runs
+    exchange.py           Write a sweep for the tools of others
     facts.py              List every Fact of a machine under a dotted path
+    flat.py               Lay rows of sweeps out flat
     header.py             Say in the first lines what machine this is and under which conditions it was measured
     junit.py              Write a sweep as a JUnit file, which every CI system shows: one test case for each kernel in each cell
     look.py               Say how a screen is to look (width, colour, characters, depth), and turn styled lines into one string
@@ -192,20 +214,66 @@ reports/                  Rows, figures and pages out of files
     memory.py             Show what memory gives beyond the pyramid: geometry, translation, streams, latency under load, the nodes
     notices.py            Close a screen: what a reader must know, what could not be measured and why, what to do next
     numbers.py            Write a number with its interval in one notation everywhere: `4.98 ±0.02`
+    parquet.py            Write rows as a Parquet file, for data frames
     pyramid.py            Draw the memory hierarchy as boxes that widen downwards, with what was measured of each level beside it
     samples.py            List every raw sample of a machine, one row a sample: for tables, data frames, and anyone who trusts no median
     screen.py             The terminal screen of a machine: one string out of one record, the same wherever and whenever it is drawn
     sparkline.py          Draw the latency curve in a few characters: time a load, log scale, over the working set, log scale
+    sweep_notes.py        Sum up who was not asked and what is absent, one line a class of reasons
     sweep_plan.py         Say what a sweep would do
     sweep_rows.py         Derive a sweep's figures from its raw samples
     sweep_screen.py       The terminal screen of a sweep: who is best at what, who is wrong or absent, and how many cells each serves
+    sweep_tables.py       Draw a sweep's tables
     sweep_words.py        Say in words what a sweep found: what the screen, the Markdown tables and the JUnit file all say alike
     tables.py             Lay out plain text tables that never cut a cell
     text.py               Make any string safe and measurable before it reaches a terminal: clean, shorten, measure, pad, wrap
     verdicts.py           Put verdicts into words
 
+reports/figures/          Every figure, drawn once: for the page as inline SVG, for people as PNG, SVG and PDF
+    bandwidth.py          Draw how fast each level streams: a mark for one thread and one for all, a colour for each kind of stream
+    cores.py              Draw how long a cache line takes from one CPU to another: a square of numbers in the order of the topology
+    forest.py             Draw ratios with their intervals, sorted, on a logarithmic axis with a line at 1, and geometric means as…
+    fragments.py          Lay out who serves what
+    heatmap.py            Draw a heatmap: rows by columns, a number in each cell, grey with a dash where there is nothing
+    keys.py               Draw the key of a figure above or below its axes, in rows that never overlap, and choose the ticks of axes…
+    latency.py            Draw load-to-use latency against working set
+    loaded.py             Draw memory latency against the bandwidth that is drawn at the same time
+    roofline.py           Draw a roofline
+    sizes.py              Draw rate against size
+    svg.py                Turn a drawing into files (SVG, PNG, PDF), and into SVG to stand inside a page under a strict policy
+    theme.py              Say how figures look, once: sizes, colours, type; and hold a drawing together with what its marks mean
+    thinning.py           Choose which of many points a figure draws
+    tlb.py                Draw what address translation adds to a load, against the number of pages that are touched
+
+reports/page/             One page out of stored files
+    blocks.py             Name what a report is made of
+    chiptable.py          Lay several chips out row by row
+    document.py           Describe a report for programs: what `--format json` writes and `--format csv` lays out flat
+    evidence.py           Gather what a report stands on
+    heat.py               Make the heatmaps of a report
+    html.py               Write a report as one HTML file that needs nothing else
+    markdown.py           Write a report as GitHub-flavoured Markdown
+    origins.py            Sort cells into rows of a heatmap
+    registry.py           Find the sections of a report: every file in `sections` that registers one, and those of other packages
+    rows.py               Read a sweep's rows as figures need them
+    standings.py          Count how every kernel stands on a machine
+    values.py             Turn facts, verdicts and rates of a machine into cells of tables and cards
+
+reports/page/sections/    The sections of a page, one file a section
+    chips.py              The chips
+    comparison.py         Hold libraries against each other, and machines against the first
+    cores.py              Cores and units
+    fragmentation.py      Say which kernel or library serves which cells right, how near to the best, and where it is absent or wrong
+    memory.py             The memory hierarchy
+    method.py             How it was measured, under which conditions, with which words, what was skipped, and the raw data
+    performance.py        Show rate against size for every kernel, and heatmaps of the best kernel against the roof and of one kernel…
+    rooflines.py          Show what each machine can do by data type and threads, and how near every kernel comes to it in every shape
+    verdict.py            The verdict: at most four sentences with their figures, and what to run next where something is missing
+
 cli/                      One file a subcommand; nothing but words in and out
     checks.py             Examine what a measurement here would stand on
+    compare.py            `mmbench compare`
+    compare_sides.py      Find out what the two words of `mmbench compare A B` mean: runs, machines, or kernels of one sweep
     completion.py         Print the completion script that click makes for a shell
     config.py             Show the settings in force
     console.py            Write to a person
@@ -213,13 +281,18 @@ cli/                      One file a subcommand; nothing but words in and out
     doctor.py             Say whether a measurement made here and now could be trusted, and what to change before making it
     emit.py               Print the code that is measured: LLVM IR or assembly, for this chip or any other
     explain.py            Explain one topic
-    export.py             Write a stored machine for other programs: its JSON file, or a table of facts or of raw samples
+    export.py             Write a stored machine or sweep for other programs
     exports.py            Write a sweep's exports
+    figure_files.py       Write figures as files, and nothing outside the folder or file that was named
+    interrupts.py         Hear one Ctrl-C: from the first on, what was measured is put away in peace, however often it is pressed again
     listing.py            List what there is
     machine_file.py       Measure a machine and keep what was found
     main.py               Start mmbench
+    outputs.py            Keep an output from destroying what it is made of, or anything else that took hours to measure
+    plot.py               `mmbench plot`: one figure of a report as a file
     probe.py              `mmbench probe`: measure this machine, show it, keep it
     progress.py           Show how far a probe run is: one transient line on a terminal, one line a finished probe elsewhere
+    report.py             `mmbench report`: turn result files into one page, or into tables and figures
     show.py               Show what is stored: a machine's screen, a sweep's tables, or what happened in a run
     state.py              Carry from the main command to its subcommands what was given on the command line, and the settings that…
     sweep.py              `mmbench sweep`: run every kernel over a grid of shapes and data types, proven right before it is timed

@@ -39,8 +39,14 @@ _PLAIN = {
 }
 
 
+COLUMNS = (
+    *("machine", "cell", "case_id", *_CASE, "temperature", "status", *_PLAIN.values()),
+    *("check_passed", "check_error", "check_bound", "check_bitwise", "params", "warnings"),
+)
+
+
 def flat_rows(machine_id: str, rows: Iterable[SweepRow]) -> Iterator[dict[str, Any]]:
-    """Every row with the same keys in the same order; what is unknown is None, parameters are JSON."""
+    """Every row with the keys of `COLUMNS` in that order; what is unknown is None, parameters are JSON."""
     for row in rows:
         flat: dict[str, Any] = {"machine": machine_id, "cell": row.cell, "case_id": row.case_id}
         flat.update((name, getattr(row.case, name)) for name in _CASE)

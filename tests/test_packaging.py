@@ -83,7 +83,9 @@ def test_what_is_imported_is_declared() -> None:
     spelled = packages_distributions()
     foreign = {name: where for name, where in imported().items() if name not in sys.stdlib_module_names and name != "mmbench"}
     assert foreign
-    undeclared = {name: where for name, where in foreign.items() if not {plain(d) for d in spelled.get(name, [])} & (declared() | optional())}
+    undeclared = {
+        name: where for name, where in foreign.items() if not {plain(d) for d in spelled.get(name, [])} & (declared() | optional())
+    }
     assert undeclared == {}
 
 

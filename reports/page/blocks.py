@@ -6,6 +6,7 @@ writes. Strings go through `plain`, which bounds their length and makes control 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -84,6 +85,11 @@ class Figure:
     how: str = ""
     note: str = ""
     wide: bool = False
+
+    @property
+    def file_name(self) -> str:
+        """Its name without an ending as a file: small letters, digits and hyphens, whatever the name holds."""
+        return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")[:80] or "figure"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...configs.codec import encode
 from ..csvtext import csv_text
-from ..flat import flat_rows
+from ..flat import COLUMNS, flat_rows
 from .blocks import Prose, Section
 from .evidence import Evidence, Subject
 
@@ -49,5 +49,4 @@ def _machine(subject: Subject) -> dict[str, Any]:
 
 def report_csv(evidence: Evidence) -> str:
     """Every row of every machine, one a line; a head line alone where there is none."""
-    rows = [flat for subject in evidence.subjects for flat in flat_rows(subject.id, subject.rows)]
-    return csv_text(rows, tuple(rows[0]) if rows else ("machine", "cell", "kernel", "status", "time_s"))
+    return csv_text((flat for subject in evidence.subjects for flat in flat_rows(subject.id, subject.rows)), COLUMNS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable
 from dataclasses import replace
 
 from ....configs.machine import Machine
@@ -11,7 +10,7 @@ from ....configs.store import machine_text
 from ....configs.sweepdoc import SweepDocument
 from ...csvtext import csv_text
 from ...facts import machine_facts
-from ...flat import flat_rows
+from ...flat import COLUMNS, flat_rows
 from ...sweep_words import end_words, unfinished_words, warnings
 from ..blocks import Block, Code, Column, File, Heading, Points, Prose, Table, numbers, plain
 from ..evidence import Evidence, Subject
@@ -172,6 +171,7 @@ def _warnings(evidence: Evidence) -> list[Block]:
     more = f"{len(items) - len(shown)} more are in the raw data." if len(items) > len(shown) else ""
     return [Heading("Warnings"), Points(shown), *([Prose(more, "note")] if more else [])]
 
+
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
@@ -181,7 +181,6 @@ def _sentences(*parts: str) -> str:
     what, *more = (part.strip() for part in parts)
     ended = [part if part[-1] in ".!?" else f"{part}." for part in more if part]
     return " ".join([f"{what}:" if ended else what, *ended[:1], *map(_capital, ended[1:])])
-
 
 
 def _skipped(evidence: Evidence) -> list[Block]:
@@ -195,20 +194,20 @@ def _skipped(evidence: Evidence) -> list[Block]:
 def _files(evidence: Evidence) -> list[Block]:
     """The raw data, compressed, inside the page."""
     files: list[File] = []
-    rows = [flat for subject in evidence.swept for flat in flat_rows(plain(subject.id, 128), subject.rows)]
-    if rows:
-        files += _packed("mmbench-rows.csv.gz", "Every row of every sweep (CSV)", csv_text(rows, tuple(rows[0])))
+    if evidence.swept:
+        rows = (flat for subject in evidence.swept for flat in flat_rows(plain(subject.id, 128), subject.rows))
+        files.append(_packed("mmbench-rows.csv.gz", "Every row of every sweep (CSV)", csv_text(rows, COLUMNS)))
     for number, subject in enumerate(evidence.probed, start=1):
-        files += _machine_files(subject, number)
+        files.append(_machine_file(subject, number))
     return [Heading("Raw data"), *files] if files else []
 
 
-def _machine_files(subject: Subject, number: int) -> Iterable[File]:
+def _machine_file(subject: Subject, number: int) -> File:
     """The machine file with its samples; where that is too large for a page, its facts."""
     machine = subject.machine
     assert machine is not None
     whole = _packed(f"machine-{number}.json.gz", f"Machine file of {subject.label} with all samples (JSON)", machine_text(machine))
-    if whole and len(whole[0].content) <= _MOST_FILE:
+    if len(whole.content) <= _MOST_FILE:
         return whole
     names = ("value", "unit", "how", "by", "low", "high")
     facts = [{"path": path} | {name: getattr(fact, name) for name in names} for path, fact in machine_facts(machine)]
@@ -216,6 +215,6 @@ def _machine_files(subject: Subject, number: int) -> Iterable[File]:
     return _packed(f"machine-{number}-facts.csv.gz", f"Facts of {subject.label} (CSV; the samples are in its machine file)", text)
 
 
-def _packed(name: str, title: str, text: str) -> list[File]:
+def _packed(name: str, title: str, text: str) -> File:
     content = gzip.compress(text.encode("utf-8", errors="backslashreplace"), compresslevel=9, mtime=0)
-    return [File(name, title, "application/gzip", content)]
+    return File(name, title, "application/gzip", content)

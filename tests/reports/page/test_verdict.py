@@ -166,6 +166,13 @@ def test_what_was_skipped_and_what_warns_is_told(evidence: Evidence) -> None:
     assert len(runs.rows) == 2
 
 
+def test_a_version_in_a_warning_is_no_figure_that_stops_the_page(evidence: Evidence) -> None:
+    subject = evidence.subjects[0]
+    rows = tuple(replace(row, warnings=("core 0.3.29 is not what was asked",)) for row in subject.rows[:2])
+    told = [item for b in method(arranged([replace(subject, rows=rows)])) if isinstance(b, Points) for item in b.items]
+    assert any(words.startswith("core 0.3.29 is not what was asked") for _, words in told)
+
+
 def test_nothing_at_all_has_no_method() -> None:
     assert method(Evidence(())) == []
 
