@@ -200,7 +200,12 @@ def sheets(columns: Sequence[Column], rows: Sequence[Row], look: Look) -> list[S
             room = look.width - widths[0].whole
         parts[-1].append(i)
         room -= need
-    return [Sheet(tuple(columns), (0, *part), tuple(widths[i] for i in (0, *part)), GAP, look) for part in parts]
+    made = []
+    for part in parts:
+        left = look.width - sum(GAP + widths[i].whole for i in part)  # one wide column alone may leave less than the longest first cell
+        first = widths[0] if widths[0].whole <= left else _Widths(max(0, left), 0)
+        made.append(Sheet(tuple(columns), (0, *part), (first, *(widths[i] for i in part)), GAP, look))
+    return made
 
 
 def fits(whole: Grid, look: Look, gap: int = GAP) -> bool:
