@@ -2,12 +2,13 @@
 
 The calling thread does part 0 and starts the others by raising a generation number; they spin on it for about a millisecond, then sleep,
 50 microseconds at first and twice as long each time, up to some milliseconds. Each part is a function `part(arguments, state)` of the
-product's module, with a state record a thread. A crew lives as long as its process; its threads are pinned, one a CPU, the calling thread
-excepted.
+product's module, with a state record a thread. A crew lives as long as its process, and ends before its code is freed; its threads are pinned, one a CPU, the
+calling thread excepted.
 """
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import functools
 import sys
@@ -30,6 +31,7 @@ _GENERATION, _DONE, _WORK, _STOP, _USLEEP = 0, 8, 16, 24, 32
 _RECORD = 2  # slots of a product's record before its states: control block, address of `part`
 _SPINS = 20_000
 _NAP_US, _LONGEST_NAP_US = 50, 3200
+_LONGEST_S = 2.0  # a thread that does not get a CPU for so long at the end is left behind
 
 
 def crew_ir(arch: str) -> str:
@@ -130,8 +132,16 @@ class Crew:
             member(control, index)
 
         self._keep: list[Any] = [member]
-        for index in range(1, count):
-            threading.Thread(target=work, args=(index,), daemon=True).start()
+        self._threads = [threading.Thread(target=work, args=(index,), daemon=True) for index in range(1, count)]
+        for thread in self._threads:
+            thread.start()
+        atexit.register(self.stop)
+
+    def stop(self) -> None:
+        """End the threads. The interpreter frees machine code on its way out, and a thread that naps in it would wake in nothing."""
+        self._place[_STOP] = 1
+        for thread in self._threads:
+            thread.join(_LONGEST_S)
 
     def record(self, part: int, states: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
         """What slot STATE points to for one product: control block, `part`, number of parts, a state a part."""

@@ -78,7 +78,8 @@ def answered(ran: Ran) -> Machine:
     """The machine of a run that gave its whole answer: every probe came back, with the core's clock and the first cache level."""
     assert ran.code == 0, ran.told
     assert ran.machine.not_run == {}
-    assert ran.machine.id.split("-")[0] in ran.screen
+    names = [ran.machine.identity[key].value for key in ("microarchitecture", "brand", "vendor")]  # the best name that the chip gives
+    assert str(next(name for name in names if name)) in " ".join(ran.screen.split())
     assert ran.machine.curves["clock"].points
     assert ran.machine.caches[0].latency.known
     return ran.machine

@@ -135,3 +135,23 @@ def test_a_second_process_takes_compiled_loops_from_the_cache_without_numba(tmp_
         for _ in range(2)
     ]
     assert said == ["True", "False"]
+
+
+def test_a_crew_ends_before_the_code_that_it_naps_in_is_freed() -> None:
+    text = (
+        "from mmbench.configs.cases import Case\n"
+        "from mmbench.kernels.crew import crew_of\n"
+        "from mmbench.kernels.host import Host\n"
+        "from mmbench.kernels.operands import Operands\n"
+        "from mmbench.kernels.registry import own_kernel\n"
+        "from mmbench.kernels.verify import verify\n"
+        "host, case = Host.of(None, (0, 1)), Case(64, 64, 64, threads=2)\n"
+        "prepared = own_kernel('vectorized').prepare(case, host)\n"
+        "assert verify(prepared, Operands(case, 'integers', seed=1)).passed\n"
+        "crew = crew_of(2, host.cpus)\n"
+        "crew.stop()\n"
+        "print(any(thread.is_alive() for thread in crew._threads))\n"
+    )
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=120, check=False)
+        assert (done.returncode, done.stdout.strip()) == (0, "False"), done.stderr
