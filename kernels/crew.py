@@ -2,8 +2,8 @@
 
 The calling thread does part 0 and starts the others by raising a generation number; they spin on it for about a millisecond, then sleep,
 50 microseconds at first and twice as long each time, up to some milliseconds. Each part is a function `part(arguments, state)` of the
-product's module, with a state record a thread. A crew lives as long as its process, and ends before its code is freed; its threads are pinned, one a CPU, the
-calling thread excepted.
+product's module, with a state record a thread. A crew lives as long as its process, and ends before its code is freed; its threads are
+pinned, one a CPU, the calling thread excepted.
 """
 
 from __future__ import annotations
