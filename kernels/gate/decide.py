@@ -68,7 +68,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A cell that has to be confirmed: in which directions the screen could not let it pass, and its upper bound (a share)."""
+    """A cell to confirm: in which directions the screen could not let it pass, and the upper end of its interval (a share)."""
 
     cell: str
     slower: bool
@@ -86,7 +86,7 @@ def flags(cells: Sequence[Cell], rules: Rules) -> dict[str, Flag]:
             slower = _flagged(differences, effect, rules.slower)
             faster = _flagged([-d for d in differences], effect, rules.faster)
             if slower or faster:
-                found[cell.name] = Flag(cell.name, slower, faster, math.expm1(min(_upper(differences, rules.slower.miss), 700.0)))
+                found[cell.name] = Flag(cell.name, slower, faster, math.expm1(min(_upper(differences, (1 - rules.level) / 2), 700.0)))
     return found
 
 

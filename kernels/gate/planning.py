@@ -165,7 +165,8 @@ def plan(noises: Sequence[Noise], rules: Rules, budget_s: float = math.inf, laun
         total += cost(cell, at[cell] + 1) - cost(cell, at[cell])
         at[cell] += 1
     chosen = [options[cell][place] if place < len(options[cell]) else (BLIND, Stages(0, 0, 0.0)) for cell, place in enumerate(at)]
-    return Plan(tuple(s for _, s in chosen), tuple(e for e, _ in chosen), launches(), total + launches() * launch_s, budget_s)
+    time_s = sum(stages.expected * noise.block_s for (_, stages), noise in zip(chosen, noises, strict=True)) + launches() * launch_s
+    return Plan(tuple(s for _, s in chosen), tuple(e for e, _ in chosen), launches(), time_s, budget_s)
 
 
 def sentence(made: Plan) -> str:

@@ -164,7 +164,7 @@ def _outside(count: int, error: float) -> int:
     if count > EXACT_RANKS:
         raise ValueError(f"no exact interval for more than {EXACT_RANKS} blocks")
     upper = upper_tails(count)  # P(T <= k - 1) = P(T >= total - k + 1)
-    return int(np.sum(upper[::-1] <= error))
+    return min(int(np.sum(upper[::-1] <= error)), upper.size - 1)
 
 
 def critical_rank_sum(count: int, alpha: float) -> int:
