@@ -167,4 +167,7 @@ def test_swapping_the_sides_mirrors_every_verdict(seed, shifts):
 def test_the_order_of_the_cells_changes_no_verdict(seed, order):
     cells = gate_of(np.random.default_rng(seed), [0.0, 0.02, 0.04, -0.05, 0.0], RULES, screen=9, confirm=20)
     findings = {finding.cell: finding for finding in decide(cells, RULES)}
-    assert {finding.cell: finding for finding in decide([cells[i] for i in order], RULES)} == findings
+    for again in decide([cells[i] for i in order], RULES):
+        first = findings[again.cell]
+        assert again.smallest == pytest.approx(first.smallest)  # from a mean over cells, which rounds by their order
+        assert replace(again, smallest=0.0) == replace(first, smallest=0.0)
