@@ -194,13 +194,14 @@ def _check_cases(cases: Iterable[Case], known: set[Case], place: str) -> None:
     """Refuse values that no sweep writes; every reader may then compute with them."""
     for case in cases:
         if case not in known:
-            wrong = _wrong_in(case)
+            wrong = wrong_in(case)
             if wrong:
                 raise SchemaError(f"{place}: {wrong}")
             known.add(case)
 
 
-def _wrong_in(case: Case) -> str:
+def wrong_in(case: Case) -> str:
+    """Why no sweep asks such a case ("" where it may)."""
     words = (
         ("dtype", case.dtype, MIXES),
         ("layout", case.layout, LAYOUTS),

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ...configs.gatedoc import Verdict
 from .blocks import Cell, State, discard_share
-from .decide import Verdict, decide
+from .decide import decide
 from .rules import Rules
 from .signed_rank import binomial_tail
 

@@ -14,31 +14,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
+from ...configs.gatedoc import Verdict
 from .blocks import Cell, State, counted
 from .planning import Noise, noises_of, smallest_effect
 from .rules import Direction, Rules
 from .signed_rank import bounds_of, shift_of, signed_rank_tail, upper_bound
-
-
-class Verdict(StrEnum):
-    """What is said of a cell. The last five are those of `State`."""
-
-    REGRESSION = "regression"
-    IMPROVEMENT = "improvement"
-    EQUIVALENT = "equivalent"
-    INCONCLUSIVE = "inconclusive"
-    DELETED = "deleted"
-    MISSING = "missing"
-    CRASHED = "crashed"
-    TIMEOUT = "timeout"
-    WRONG = "wrong"
-
-    @property
-    def green(self) -> bool:
-        """Whether this is good news that was shown, and not only the lack of bad news."""
-        return self in (Verdict.EQUIVALENT, Verdict.IMPROVEMENT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...configs.gatedoc import Verdict
 from ..measure.stats import median
 from .blocks import Cell, State
-from .decide import Verdict, holm
+from .decide import holm
 from .rules import Rules
 from .signed_rank import bounds_of, shift_of, signed_rank_tail
 

@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,9 +41,14 @@ class WorkerError(MmbenchError):
 
 
 class Worker:
-    """The parent's side of one worker process."""
+    """The parent's side of one worker process.
 
-    def __init__(self) -> None:
+    `command` starts it, another interpreter's perhaps (this one's where left out); `environment` is set besides what this process has.
+    """
+
+    def __init__(self, command: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
+        self._command = list(command) or [sys.executable, "-m", __name__]
+        self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: queue.Queue[bytes | None] = queue.Queue()
         self._stderr_tail: list[str] = []
@@ -136,10 +141,10 @@ class Worker:
         self._lines = queue.Queue()
         self._stderr_tail = []
         one_arena()
-        command = [sys.executable, "-m", __name__]
         pipe = subprocess.PIPE
+        environment = {**os.environ, **self._environment} if self._environment else None
         try:
-            process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
+            process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, env=environment)
         except OSError as error:
             why = f"no worker process could be started: {error.strerror or error}"
             raise WorkerError(why, "memory or the number of processes may be limited") from None

@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from gate_noise import BLOCK_STEPS, STEP_S, Blocks, Floats, alternating_blocks, turn_blocks
 from gate_peers import PEERS
+from mmbench.configs.gatedoc import Verdict
 from mmbench.kernels.gate.blocks import Block, Cell, Order, counted
 from mmbench.kernels.gate.controls import clopper_pearson
-from mmbench.kernels.gate.decide import Verdict, decide, flags
+from mmbench.kernels.gate.decide import decide, flags
 from mmbench.kernels.gate.planning import Stages, noises_of, plan, sentence, stages_for
 from mmbench.kernels.gate.pooled import decide_families
 from mmbench.kernels.gate.rules import Rules

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 from gate_cells import cell, gate_of, noise
+from mmbench.configs.gatedoc import Verdict
 from mmbench.kernels.gate.blocks import Order, Quartet, Slot, block_of_launch, block_of_quartet, counted
-from mmbench.kernels.gate.decide import Verdict, decide, flags
+from mmbench.kernels.gate.decide import decide, flags
 from mmbench.kernels.gate.rules import Direction, Rules
 from mmbench.kernels.gate.signed_rank import bounds_of, signed_rank_tail
 from scipy.stats import binomtest

@@ -10,8 +10,9 @@ import pytest
 from gate_cells import blocks, cell, gate_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mmbench.configs.gatedoc import Verdict
 from mmbench.kernels.gate.blocks import Cell, State
-from mmbench.kernels.gate.decide import Verdict, decide, flags, holm
+from mmbench.kernels.gate.decide import decide, flags, holm
 from mmbench.kernels.gate.rules import Direction, Rules
 
 RULES = Rules()

@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from gate_cells import cell, gate_of, noise
+from mmbench.configs.gatedoc import Verdict
 from mmbench.kernels.gate.blocks import Block, Cell, Order, State
 from mmbench.kernels.gate.controls import clopper_pearson, judge_controls
-from mmbench.kernels.gate.decide import Verdict, decide
+from mmbench.kernels.gate.decide import decide
 from mmbench.kernels.gate.pooled import decide_families, families_of, launch_shifts
 from mmbench.kernels.gate.rules import Rules
 from scipy.stats import binomtest
