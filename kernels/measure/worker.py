@@ -47,7 +47,7 @@ class Worker:
     """
 
     def __init__(self, command: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
-        self._command = list(command) or [sys.executable, "-m", __name__]
+        self._command = list(command)
         self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: queue.Queue[bytes | None] = queue.Queue()
@@ -141,10 +141,11 @@ class Worker:
         self._lines = queue.Queue()
         self._stderr_tail = []
         one_arena()
+        command = self._command or [sys.executable, "-m", __name__]
         pipe = subprocess.PIPE
         environment = {**os.environ, **self._environment} if self._environment else None
         try:
-            process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, env=environment)
+            process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, env=environment)
         except OSError as error:
             why = f"no worker process could be started: {error.strerror or error}"
             raise WorkerError(why, "memory or the number of processes may be limited") from None
