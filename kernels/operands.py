@@ -24,6 +24,7 @@ from .measure.memory import Buffer
 
 Array = NDArray[Any]
 _PLACES = {"a": 0, "b": 1408, "c": 2752, "bias": 704, "residual": 3456, "scale_a": 2048, "scale_b": 512}  # multiples of 64
+_PAGE = 4096
 
 
 @dataclass(slots=True)
@@ -52,13 +53,17 @@ class Operands:
     `a`, `b`, `c`: arrays as stored, (problems, rows, columns), gaps between rows left out by their strides; 4-bit elements as bytes of two.
     `bias`, `residual`, `scale_a`, `scale_b`: None where the case has none. Problem i of a batch is `a_of(i)`, `b_of(i)`, `c_of(i)`.
     `block` is the argument block (slots of `abi.Slot`); slots STATE and TABLE are left to `verify.bind`. `limit` bounds the integers of the
-    fill `integers`. NotPossibleError where the memory cannot be had.
+    fill `integers`. `shift` (a multiple of 64) moves all operands of a timing set by so many bytes, modulo a page. NotPossibleError where
+    the memory cannot be had.
     """
 
-    def __init__(self, case: Case, fill: str = "integers", *, seed: int = 0, timing: bool = False, front: bool = False) -> None:
+    def __init__(
+        self, case: Case, fill: str = "integers", *, seed: int = 0, timing: bool = False, front: bool = False, shift: int = 0
+    ) -> None:
         self.case = case
         self.timing = timing
         self._front = front
+        self._places = {name: (place + shift) % _PAGE for name, place in _PLACES.items()}
         mix = case.mix
         self.limit = fills.whole_limit(mix, case.k)
         scrambled = case.batch_kind == "pointers" and case.batch > 1
@@ -94,7 +99,7 @@ class Operands:
         unit = fills.storage(element)
         owner: Guarded | Buffer
         if self.timing:
-            place = _PLACES[name]
+            place = self._places[name]
             owner = Buffer(size + place + 128, "huge" if size >= 1 << 21 else "default")
             owner.bytes[:] = CANARY
             memory, address = owner.bytes[place : place + size], owner.address + place
@@ -182,7 +187,7 @@ class Operands:
             if isinstance(operand.owner, Guarded):
                 beside = operand.owner.damage()
             else:
-                raw, start = operand.owner.bytes, _PLACES[name]
+                raw, start = operand.owner.bytes, self._places[name]
                 before, after = raw[:start], raw[start + operand.memory.nbytes :]
                 beside = "wrote before its beginning" if (before != CANARY).any() else ""
                 beside = beside or ("wrote past its end" if (after != CANARY).any() else "")

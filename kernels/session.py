@@ -50,7 +50,7 @@ class _Ready:
 
 
 @dataclass(slots=True)
-class _Session:
+class Session:
     """One kernel, opened."""
 
     entrant: Entrant
@@ -74,7 +74,12 @@ class _Session:
         return prepared
 
 
-_SESSION: list[_Session] = []  # the one session of this process
+_SESSION: list[Session] = []  # the one session of this process
+
+
+def opened_session() -> Session:
+    """The kernel that `open_kernel` opened in this process."""
+    return _SESSION[0]
 
 
 def open_kernel(arguments: Mapping[str, Any], _progress: Progress) -> Any:
@@ -93,7 +98,7 @@ def open_kernel(arguments: Mapping[str, Any], _progress: Progress) -> Any:
         opened = Opened(
             entrant.kernel, found.version, found.core, found.threading, found.files, found.size_bytes, found.overrides, found.warnings
         )
-    _SESSION[:] = [_Session(entrant, host, asked, host.cpus)]
+    _SESSION[:] = [Session(entrant, host, asked, host.cpus)]
     return encode(opened)
 
 
@@ -119,7 +124,7 @@ def prepare_case(arguments: Mapping[str, Any], progress: Progress) -> Any:
     session = _SESSION[0]
     session.ready = None
     case = decode(Case, arguments["case"])
-    _use_cpus(session, case, int(arguments.get("place", 0)))
+    use_cpus(session, case, int(arguments.get("place", 0)))
     progress(0.0, "its first call")
     operands = Operands(case, "integers", seed=int(arguments["seed"]), timing=True)
     began = time.perf_counter()
@@ -130,7 +135,7 @@ def prepare_case(arguments: Mapping[str, Any], progress: Progress) -> Any:
         return _ended(session, Status.SKIPPED, error.message)
     first_call_s = time.perf_counter() - began
     answer = {"first_call_s": first_call_s, "variant": encode(prepared.variant), "sha": prepared.sha, "warnings": list(prepared.warnings)}
-    check = _prove(session, case, int(arguments.get("place", 0)), lambda step: progress(0.0, step), thorough=bool(arguments["thorough"]))
+    check = proof_of(session, case, int(arguments.get("place", 0)), lambda step: progress(0.0, step), thorough=bool(arguments["thorough"]))
     if check.passed:
         progress(0.5, "a product of its own size")
         own = verify(prepared, operands)
@@ -139,7 +144,7 @@ def prepare_case(arguments: Mapping[str, Any], progress: Progress) -> Any:
     if not check.passed:
         return {**answer, "status": Status.WRONG.value, "reason": _why(check), "check": encode(check)}
     progress(0.9, "tuning")
-    sets = [operands, *_colder(session, case, prepared, operands)]
+    sets = [operands, *colder(session, case, prepared)]
     turns = _turns(prepared, sets)
     watch = ProcessWatch()
     session.ready = _Ready(case, prepared, sets, turns, watch)
@@ -157,7 +162,7 @@ def take_turn(arguments: Mapping[str, Any], _progress: Progress) -> Any:
     """{turn_s} to the samples of a turn (`turns.Turn`) as lists."""
     ready = _SESSION[0].ready
     assert ready is not None
-    _use_cpus(_SESSION[0], ready.case, 0)
+    use_cpus(_SESSION[0], ready.case, 0)
     turn = ready.turns.take(float(arguments["turn_s"]))
     ready.calls += turn.executed
     return {name: getattr(turn, name) for name in ("calls", "time_s", "clock_hz", "at_s", "dirty", "wall_s")}
@@ -179,7 +184,7 @@ def finish_case(_arguments: Mapping[str, Any], _progress: Progress) -> Any:
     return {"problem": problem, "warnings": warnings}
 
 
-def _ended(session: _Session, status: Status, reason: str) -> dict[str, Any]:
+def _ended(session: Session, status: Status, reason: str) -> dict[str, Any]:
     variant = Variant(session.entrant.kernel, session.entrant.version)
     return {
         "status": status.value,
@@ -196,17 +201,17 @@ def _why(check: Check) -> str:
     return ": ".join(filter(None, (check.failed, check.where, check.cause)))
 
 
-def _prove(session: _Session, case: Case, place: int, tell: Callable[[str], None], *, thorough: bool) -> Check:
+def proof_of(session: Session, case: Case, place: int, tell: Callable[[str], None], *, thorough: bool) -> Check:
     """The gate for the class of cases that this one belongs to, passed once in this process."""
     scaled = (case.alpha, case.beta) != (1.0, 0.0)
     key = f"{case.dtype} {case.layout} {case.batch > 1 and case.batch_kind} {case.epilogue} {case.threads} {scaled} {has_long_sums(case)}"
     if key not in session.proven:
         session.proven[key] = prove(session.prepare, case, thorough=thorough, tell=tell)
-        _use_cpus(session, case, place)
+        use_cpus(session, case, place)
     return session.proven[key]
 
 
-def _colder(session: _Session, case: Case, prepared: Prepared, first: Operands) -> list[Operands]:
+def colder(session: Session, case: Case, prepared: Prepared) -> list[Operands]:
     """More operand sets for a cold case, so many that each is out of the last cache before it is used again."""
     if case.temperature != "cold":
         return []
@@ -218,7 +223,6 @@ def _colder(session: _Session, case: Case, prepared: Prepared, first: Operands) 
     more = [Operands(case, "normal", seed=i, timing=True) for i in range(1, min(count, room))]
     for operands in more:
         bind(prepared, operands)
-    del first
     return more
 
 
@@ -228,7 +232,7 @@ def _turns(prepared: Prepared, sets: list[Operands]) -> MachineTurns | PythonTur
     return MachineTurns(abi.timed(prepared.address, [operands.block for operands in sets], (prepared, sets)))
 
 
-def _use_cpus(session: _Session, case: Case, place: int) -> None:
+def use_cpus(session: Session, case: Case, place: int) -> None:
     """One thread: pinned to the last CPU, where the parent is not, or `place` before it. More: all CPUs, for the library's threads."""
     if case.threads == 1:
         pin(session.cpus[-1 - place % len(session.cpus)])

@@ -67,8 +67,13 @@ def flags(cells: Sequence[Cell], rules: Rules) -> dict[str, Flag]:
             slower = _flagged(differences, effect, rules.slower)
             faster = _flagged([-d for d in differences], effect, rules.faster)
             if slower or faster:
-                found[cell.name] = Flag(cell.name, slower, faster, math.expm1(min(_upper(differences, (1 - rules.level) / 2), 700.0)))
+                found[cell.name] = Flag(cell.name, slower, faster, share_of(_upper(differences, (1 - rules.level) / 2)))
     return found
+
+
+def share_of(difference: float) -> float:
+    """A difference of logs as a share; infinite beyond what a double holds."""
+    return math.expm1(difference) if difference < 700 else math.inf
 
 
 def _upper(differences: Sequence[float], error: float) -> float:
@@ -178,7 +183,7 @@ def _finding(
         verdict,
         math.expm1(shift_of(blocks)),
         math.expm1(low),
-        math.expm1(min(high, 700.0)),
+        share_of(high),
         *evidence,
         len(blocks),
         confirmed_on,

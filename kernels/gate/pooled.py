@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ...configs.gatedoc import Verdict
 from ..measure.stats import median
 from .blocks import Cell, State
-from .decide import holm
+from .decide import holm, share_of
 from .rules import Rules
 from .signed_rank import bounds_of, shift_of, signed_rank_tail
 
@@ -78,6 +78,6 @@ def decide_families(cells: Sequence[Cell], rules: Rules) -> tuple[FamilyFinding,
         else:
             verdict = Verdict.EQUIVALENT if -rules.margin_log < low and high < rules.margin_log else Verdict.INCONCLUSIVE
         change = math.expm1(shift_of(found))
-        ends = (math.expm1(low), math.expm1(min(high, 700.0)))
+        ends = (math.expm1(low), share_of(high))
         findings.append(FamilyFinding(name, len(families[name]), len(found), verdict, change, *ends, p, needed))
     return tuple(findings)
