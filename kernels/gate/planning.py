@@ -24,6 +24,7 @@ from .rules import Rules
 
 EFFECTS = (0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.10, 0.15, 0.20, 0.30, 0.50, 1.0)  # what a plan may promise
 BLIND = math.inf  # what a cell "sees" that no time could serve
+LEAST_TAIL = 0.05  # share of wild blocks that a plan reckons with at least: a dozen calm ones do not show that there are none
 _SIGMA_STEP = 1.02  # noise is rounded up to a power of this, so that plans of alike cells are made once
 
 
@@ -82,7 +83,7 @@ def noises_of(differences: Sequence[Sequence[float]], block_s: Sequence[float]) 
     doubts = [1.36 / each.size for each in residuals if each.size]
     variety = max(0.0, float(np.var(np.log(known))) - float(np.mean(doubts)))
     scaled = np.concatenate([each / spread for each, spread in zip(residuals, spreads, strict=True) if spread > 0])
-    tail = tail_share_of(scaled)
+    tail = max(LEAST_TAIL, tail_share_of(scaled))
     noises = []
     for each, spread, time_s in zip(residuals, spreads, block_s, strict=True):
         weight = variety / (variety + 1.36 / each.size) if spread > 0 else 0.0

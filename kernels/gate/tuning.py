@@ -9,11 +9,12 @@ from dataclasses import replace
 from ...configs.gateplan import GatePlan, Stage, Tuned, TurnRate
 from ..measure.stats import MAD_TO_SD, median
 from .course import Course
-from .launch import Launched, Ready
+from .launch import Launched, Ready, quartets_of_visit
 from .turn_length import choose_turn, turn_costs
 
 _LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # units a turn that are rated
 _TRACE_S = 0.1
+_ENOUGH_QUARTETS = 16
 _PILOT_UNITS = 4
 _PILOT_QUARTETS = 6
 _COOLED = 0.003  # a first unit after the switch that is slower by more than this, and by more than chance, is not counted
@@ -29,13 +30,12 @@ def tune(course: Course, launched: Launched, ready: Ready, index: int) -> None:
         found = launched.trace(ready, _TRACE_S, course.plan.visit_s)
         first = Tuned(index, int(found["calls"]), 1, 0, float(found["call_s"]))
         spoiled, switch_s = _spoiled(launched, ready, first, index)
-        rates = turn_costs(found["trace_s"], _LENGTHS, switch_s, spoiled)
+        measured = replace(first, spoiled=spoiled, switch_s=switch_s)
+        rates = turn_costs(found["trace_s"], _lengths(measured, course.plan), switch_s, spoiled)
         units = choose_turn(rates).calls if rates else 1
         tuned = replace(
-            first,
+            measured,
             units=units,
-            spoiled=spoiled,
-            switch_s=switch_s,
             costs=tuple(TurnRate(rate.calls, rate.variance_s) for rate in rates),
             cost_error=rates[0].relative_error if rates else 0.0,
         )
@@ -43,6 +43,11 @@ def tune(course: Course, launched: Launched, ready: Ready, index: int) -> None:
     course.tuned[index] = tuned
     course.clocks[index] = ready.clock_hz
     course.writer.append("tuned", tuned)
+
+
+def _lengths(tuned: Tuned, plan: GatePlan) -> list[int]:
+    """Lengths of turns by which a visit still holds enough quartets for a median that a few wild ones do not move; one unit at least."""
+    return [k for k in _LENGTHS if quartets_of_visit(replace(tuned, units=k), plan.visit_s, plan.quartets) >= _ENOUGH_QUARTETS] or [1]
 
 
 def _same_cell(plan: GatePlan, one: int, other: int) -> bool:
