@@ -15,6 +15,9 @@ configs/                  What things are, and what was chosen. Standard library
     errors.py             Say what went wrong, what to do about it, and how the process ends
     facts.py              Keep everything that is known as a Fact: a value and how it came to be known
     files.py              Write files whole or not at all, read them with errors in words: what the stores of machines and of runs share
+    gatedoc.py            Describe what a gate found, derived and ready to be read
+    gatelog.py            Read a gate's run file: the plan, what was tuned and promised, the launches, every block, and how it ended
+    gateplan.py           Describe a gate before it runs
     machine.py            Describe one machine: what it is, what it claims and what was measured, as frozen records of Facts
     plan.py               Describe a sweep before it runs and when it ends
     profiles.py           Load sweep profiles
@@ -97,14 +100,18 @@ kernels/emit/isa/         One file an instruction set: its instructions, how eac
     x86_dots.py           x86 dot-product instructions: pairs of AVX2, VNNI in its AVX-512 and VEX forms, bfloat16
     x86_vectors.py        x86 vector units: SSE (128 bit), AVX, FMA and AVX2 (256), AVX-512 (512) and its half precision
 
-kernels/gate/             Decide from timings of two builds what became slower, what did not, and what nobody can tell
+kernels/gate/             Hold a build against another
     blocks.py             Turn the timings of a quartet
     controls.py           Hold the gate itself to account
     decide.py             Decide for every cell
+    environments.py       Use another environment's packages as a side of the gate
+    evidence.py           Turn a gate's run file into the cells that `decide` judges, and the rules that it was begun with
     planning.py           Plan a gate before it starts
     pooled.py             See a small shift that all cells of a family share, too small to be seen in any one of them
     power.py              Know beforehand what a signed-rank test of n blocks can see
+    remote.py             Say, in a worker of either side, which kernels its interpreter has and in which versions their packages are
     rules.py              Say what a gate must find, what it may cry wolf at, and how it is to decide
+    serve.py              Start a worker of this very mmbench in any interpreter, beside whatever else is installed there
     signed_rank.py        Test by exact randomisation whether paired differences lie above a margin
     turn_length.py        Choose how long a turn lasts before the other side takes over, from timings recorded on this machine a moment…
 
@@ -207,6 +214,7 @@ reports/                  Rows, figures and pages out of files
     exchange.py           Write a sweep for the tools of others
     facts.py              List every Fact of a machine under a dotted path
     flat.py               Lay rows of sweeps out flat
+    gate_rows.py          Derive what a gate found from its run file: verdicts, estimates with intervals, controls, noise over time
     header.py             Say in the first lines what machine this is and under which conditions it was measured
     junit.py              Write a sweep as a JUnit file, which every CI system shows: one test case for each kernel in each cell
     look.py               Say how a screen is to look (width, colour, characters, depth), and turn styled lines into one string

@@ -1,1 +1,1 @@
-"""Decide from timings of two builds what became slower, what did not, and what nobody can tell. Pure functions, no clock."""
+"""Hold a build against another: find the two sides, plan, and decide from timings what became slower and what nobody can tell."""
