@@ -106,6 +106,7 @@ kernels/gate/             Hold a build against another
     decide.py             Decide for every cell
     environments.py       Use another environment's packages as a side of the gate
     evidence.py           Turn a gate's run file into the cells that `decide` judges, and the rules that it was begun with
+    installs.py           Make an environment for `pip:SPEC` with the standard library's venv and pip, keep it while somebody uses it,…
     planning.py           Plan a gate before it starts
     pooled.py             See a small shift that all cells of a family share, too small to be seen in any one of them
     power.py              Know beforehand what a signed-rank test of n blocks can see
