@@ -107,6 +107,7 @@ kernels/gate/             Hold a build against another
     environments.py       Use another environment's packages as a side of the gate
     evidence.py           Turn a gate's run file into the cells that `decide` judges, and the rules that it was begun with
     installs.py           Make an environment for `pip:SPEC` with the standard library's venv and pip, keep it while somebody uses it,…
+    places.py             Put a library or an environment into a fresh place for one launch
     planning.py           Plan a gate before it starts
     pooled.py             See a small shift that all cells of a family share, too small to be seen in any one of them
     power.py              Know beforehand what a signed-rank test of n blocks can see

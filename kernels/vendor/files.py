@@ -185,6 +185,11 @@ def needed_files(path: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def looks_above(path: str) -> bool:
+    """Whether the library, or what it needs, looks for libraries above the folder that it lies in ($ORIGIN/..)."""
+    return any(".." in Path(folder).parts for name in needed_files(path) for folder in _dynamic(Path(name))[1])
+
+
 def _located(name: str, folders: Sequence[str]) -> str:
     """Where the loader would find a needed library; empty where it would not."""
     for folder in [*folders, *os.environ.get("LD_LIBRARY_PATH", "").split(":")]:
