@@ -101,6 +101,7 @@ kernels/emit/isa/         One file an instruction set: its instructions, how eac
     x86_vectors.py        x86 vector units: SSE (128 bit), AVX, FMA and AVX2 (256), AVX-512 (512) and its half precision
 
 kernels/gate/             Hold a build against another
+    artifact.py           Turn what a gate is run against
     blocks.py             Turn the timings of a quartet
     controls.py           Hold the gate itself to account
     decide.py             Decide for every cell
