@@ -14,11 +14,14 @@ import click
 from .. import __version__
 from ..configs import store
 from ..configs.errors import Exit, MmbenchError, NotPossibleError, StoreError, UsageError
+from ..configs.gatelog import read_gate
+from ..configs.gateplan import GATE
 from ..configs.machine import Conditions, Machine
 from ..configs.plan import SweepPlan
+from ..configs.runlog import read_head
 from ..configs.runs import RUN_SCHEMA, Run
 from ..configs.settings import Settings
-from ..configs.sweeplog import SWEEP, Missing, Sweep, list_sweeps, read_sweep
+from ..configs.sweeplog import SWEEP, Missing, Sweep, read_sweep
 from ..configs.units import duration_words, parse_duration
 from . import console
 from .exports import Exports
@@ -54,6 +57,11 @@ _WORTH_A_NOTE_S = 3.0  # finding out which machine this is takes less
     metavar="NAME=PATH",
     help="Time the library in this file, as NAME@given, beside those of --kernels; may be repeated.",
 )
+@click.option("--against", metavar="ARTIFACT", help="Hold it against lib:PATH, venv:PATH, pip:SPEC or kernel:NAME, run again beside it.")
+@click.option("--margin", metavar="SHARE", help="With --against: a slowdown that is let pass (1%).")
+@click.option("--detect", metavar="SHARE", help="With --against: the slowdown to find (3%).")
+@click.option("--alpha", metavar="SHARE", help="With --against: how often unchanged code may fail (1%).")
+@click.option("--power", metavar="SHARE", help="With --against: how often such a slowdown is to be found (95%).")
 @click.option("--resume", is_flag=False, flag_value=NEWEST, metavar="[RUN]", help="Go on with a sweep that was cut off (the newest).")
 @click.option("--dry-run", is_flag=True, help="Say what would be run, and run nothing.")
 @seed_option
@@ -90,6 +98,11 @@ def sweep(state: State, /, **words: Any) -> int:
         _refuse_with_resume(words)
         return _resume(words["resume"], settings, words, exports, fail_on)
     request = _request(words, settings)
+    if words["against"] is not None:
+        from .gate import run_against
+
+        return run_against(words["against"], request, words, settings)
+    _refuse_without_against(words)
     plan, absent = planned(request)
     _nothing_to_do(plan)
     plan = ask_given(plan)
@@ -104,7 +117,7 @@ def sweep(state: State, /, **words: Any) -> int:
 
 
 # Of the options whose values are lists, `sweep_request.listed` says it.
-_NEVER_EMPTY = ("preset", "threads", "expression", "time_budget", "precision", "fail_on", "resume")
+_NEVER_EMPTY = ("against", "preset", "threads", "expression", "time_budget", "precision", "fail_on", "resume")
 
 
 def _option(name: str) -> str:
@@ -158,9 +171,10 @@ def _precision(text: str) -> float:
         raise UsageError(f"--precision: {error.message}", error.hint) from None
 
 
+_GATE_ONLY = ("margin", "detect", "alpha", "power")
 _FIXED_BY_RESUME = (
     *("preset", "shapes", "dtypes", "kernels", "threads", "layouts", "epilogues", "temperature", "expression", "precision", "check"),
-    *("libraries", "seed"),
+    *("libraries", "seed", "against", *_GATE_ONLY),
 )
 
 
@@ -169,6 +183,13 @@ def _refuse_with_resume(words: dict[str, Any]) -> None:
     if given:
         shown = ", ".join(map(_option, given))
         raise UsageError(f"--resume takes its plan from the run file, so {shown} cannot be given with it", "leave it out, or start anew")
+
+
+def _refuse_without_against(words: dict[str, Any]) -> None:
+    """What only a gate can do."""
+    for name in _GATE_ONLY:
+        if words[name] is not None:
+            raise UsageError(f"--{name} belongs to a gate, and there is nothing to hold against", "name it with --against")
 
 
 def _nothing_to_do(plan: SweepPlan) -> None:
@@ -210,6 +231,10 @@ def _resume(name: str, settings: Settings, words: dict[str, Any], exports: Expor
     results = store.results_dir(settings)
     machine_id = identified().id
     path = _newest_unfinished(results, machine_id) if name == NEWEST else store.find_run(results, name)
+    if read_head(path).kind == GATE:
+        from .gate import resume_gate
+
+        return resume_gate(path, machine_id, settings, words)
     writer = store.RunWriter(results).reopen(path)
     try:
         found = read_sweep(path)
@@ -227,9 +252,9 @@ def _resume(name: str, settings: Settings, words: dict[str, Any], exports: Expor
 
 
 def _newest_unfinished(results: Path, machine_id: str) -> Path:
-    for run in list_sweeps(results, machine_id):
+    for run in store.list_runs(results, machine_id):
         try:
-            if not read_sweep(run.path).finished:
+            if (run.kind == SWEEP and not read_sweep(run.path).finished) or (run.kind == GATE and not read_gate(run.path).finished):
                 return run.path
         except StoreError as error:
             console.say(f"note: {error.message}")

@@ -15,6 +15,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,7 +35,8 @@ _VISIT_S = 60.0  # beyond what a visit should take
 MOST_UNITS = 512  # timed ones of a visit: all are kept in the run file
 _MOST_QUARTETS = 128
 
-Starter = Callable[[str, Contest, Launch], tuple[Worker, Entrant]]
+# A process of one side that is not started yet, and its kernel as it is seen from there; what was made for it goes when it is left.
+Starter = Callable[[str, Contest, Launch], AbstractContextManager[tuple[Worker, Entrant]]]
 
 
 class SideError(Exception):
@@ -73,6 +75,7 @@ class Launched:
         self._contest, self.launch, self._start_worker, self._host = contest, launch, start, host
         self._baton, self._baton_path, self._began = baton, baton_path, began
         self._workers: dict[str, Worker] = {}
+        self._places = ExitStack()
         self._pool = ThreadPoolExecutor(3)
         self._watch = HostWatch(host.cpus[-1])
         self.opened: dict[str, Opened] = {}
@@ -88,6 +91,7 @@ class Launched:
         for worker in self._workers.values():
             worker.stop()
         self._workers.clear()
+        self._places.close()
         self._pool.shutdown(cancel_futures=True)
 
     def open(self, sides: Sequence[str]) -> None:
@@ -95,7 +99,7 @@ class Launched:
         ordered = sorted(sides, key=lambda side: side != self.launch.first)
         entrants: dict[str, Entrant] = {}
         for side in ordered:
-            self._workers[side], entrants[side] = self._start_worker(side, self._contest, self.launch)
+            self._workers[side], entrants[side] = self._places.enter_context(self._start_worker(side, self._contest, self.launch))
             with contextlib.suppress(WorkerError):  # `_open` meets it again and says it
                 self._workers[side].start()  # from this thread: a worker ends with the thread that started it
         for side, found in zip(ordered, self._each(lambda side: self._open(side, entrants[side]), ordered), strict=True):

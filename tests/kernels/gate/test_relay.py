@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +32,8 @@ LAUNCH = Launch(3, Stage.SCREEN, 100, 20, 128, OLD)
 CASE = Case(48, 48, 48)
 
 
-def start(side: str, contest: Contest, launch: Launch) -> tuple[Worker, Entrant]:
-    return Worker(environment=padding(launch, side)), contest.new if side == NEW else contest.old
+def start(side: str, contest: Contest, launch: Launch) -> AbstractContextManager[tuple[Worker, Entrant]]:
+    return nullcontext((Worker(environment=padding(launch, side)), contest.new if side == NEW else contest.old))
 
 
 @pytest.fixture
@@ -116,7 +117,7 @@ def test_the_driver_hands_over_where_threads_would_spin(launched: Launched) -> N
 
 def test_what_cannot_be_opened_is_said(launched: Launched) -> None:
     missing = Entrant("openblas@given", "library", "2", path="/nowhere/libopenblas.so")
-    launched._start_worker = lambda side, contest, launch: (Worker(), missing)
+    launched._start_worker = lambda side, contest, launch: nullcontext((Worker(), missing))
     with pytest.raises(SideError, match="nowhere"):
         launched.open((OLD,))
 

@@ -1,0 +1,338 @@
+"""`mmbench sweep --against ARTIFACT`: run the old side again, interleaved with the new one, and judge every cell."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..configs import store
+from ..configs.cases import Case
+from ..configs.codec import encode
+from ..configs.errors import Exit, MmbenchError, NotPossibleError, UsageError
+from ..configs.gatelog import Gate, read_gate
+from ..configs.gateplan import GATE, CellState, Contest, GateCell, GatePlan, Launch, Stage
+from ..configs.machine import Conditions, Machine
+from ..configs.plan import Entrant, SweepPlan
+from ..configs.runs import RUN_SCHEMA, Run
+from ..configs.settings import Settings
+from . import console
+from .sweep_request import Request, planned
+
+if TYPE_CHECKING:
+    from ..kernels.gate.artifact import Artifact, Sides
+
+_MOST_EFFECT = 1.0
+_OPEN_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Aims:
+    """What the gate has to show: shares of time and chances of error, and how long it may take (0: as long as it needs)."""
+
+    margin: float = 0.01
+    detect: float = 0.03
+    alpha: float = 0.01
+    power: float = 0.95
+    time_budget_s: float = 0.0
+
+
+def aims_of(words: Mapping[str, Any], time_budget_s: float | None) -> Aims:
+    """From the words of the command line; UsageError for what cannot be."""
+    from ..configs.profiles import parse_share
+
+    given: dict[str, float] = {}
+    for name in ("margin", "detect", "alpha", "power"):
+        if words[name] is None:
+            continue
+        try:
+            given[name] = parse_share(words[name])
+        except UsageError as error:
+            raise UsageError(f"--{name}: {error.message}", error.hint) from None
+    aims = replace(Aims(), **given, time_budget_s=time_budget_s or 0.0)
+    if not aims.margin < aims.detect <= _MOST_EFFECT:
+        raise UsageError(
+            f"--detect {aims.detect:.3g} must lie above --margin {aims.margin:.3g}: what is to be found is more than what is let pass",
+            "the usual: --margin 1% --detect 3%",
+        )
+    if not 1e-6 <= aims.alpha <= 0.2 or not 0.5 <= aims.power <= 0.999:
+        raise UsageError("--alpha lies between 0.0001% and 20%, --power between 50% and 99.9%", "the usual: --alpha 1% --power 95%")
+    return aims
+
+
+def run_against(text: str, request: Request, words: Mapping[str, Any], settings: Settings) -> int:
+    """A new gate, from its words to its exit code."""
+    from ..kernels.gate.artifact import parse_artifact, sides_of
+    from ..kernels.gate.installs import remove_environment
+
+    artifact = parse_artifact(text)
+    aims = aims_of(words, request.time_budget_s)
+    request = _with_kernels(request, artifact)
+    plan, _ = planned(request)
+    if words["dry_run"] and artifact.kind == "pip":
+        raise UsageError("--dry-run makes no environment, and without one it is not known what pip: brings", "leave --dry-run out")
+    run_id = store.new_run_id()
+    sides = sides_of(artifact, plan.entrants, wanted=request.kernels, run=run_id, tell=console.say)
+    finished = False
+    try:
+        gate = gate_plan(plan, sides, aims)
+        if words["dry_run"]:
+            _tell(gate, sides, as_json=words["as_json"])
+            return Exit.OK
+        store.check_writable(store.results_dir(settings))
+        gate, fallen = asked(gate)
+        course = GateCourse(settings, words)
+        code = course.start(gate, fallen, request, run_id)
+        finished = course.finished
+    finally:
+        # An environment of a gate that was cut off is kept for its resume; one of a gate that never began is not.
+        if sides.old.kind == "pip" and (finished or not _begun(settings, run_id)):
+            remove_environment(sides.old)
+    return code
+
+
+def _begun(settings: Settings, run_id: str) -> bool:
+    return any(run.id == run_id for run in store.list_runs(store.results_dir(settings)))
+
+
+def _with_kernels(request: Request, artifact: Artifact) -> Request:
+    """Without --kernels, another build of a library meets the newest copy of this library, or the file that --library names."""
+    if request.kernels or request.given or artifact.kind != "lib" or not artifact.name:
+        return request
+    return replace(request, kernels=(artifact.name,))
+
+
+def gate_plan(plan: SweepPlan, sides: Sides, aims: Aims) -> GatePlan:
+    """The plan of a gate on the grid of a sweep's plan; controls come later, when it is known which cells both sides serve."""
+    from ..kernels.gate.grid import contest_cells
+
+    cells = contest_cells(plan.cells, sides.contests, plan.skips)
+    if not cells:
+        reasons = "; ".join(dict.fromkeys(skip.reason for skip in plan.skips))
+        raise UsageError("no kernel serves any of the cells", reasons or "see what was asked for with --dry-run")
+    return GatePlan(
+        sides.old,
+        sides.new,
+        tuple(sides.contests),
+        tuple(cells),
+        aims.margin,
+        aims.detect,
+        aims.alpha,
+        aims.power,
+        planted=aims.detect,
+        time_budget_s=aims.time_budget_s,
+        seed=plan.seed,
+        preset=plan.preset,
+        check=plan.check,
+        notes=(*plan.notes, *sides.notes),
+    )
+
+
+def asked(plan: GatePlan) -> tuple[GatePlan, list[CellState]]:
+    """Ask both sides which cells they serve: the plan with controls and without what the old side lacks, and cells that the new side lost.
+
+    NotPossibleError where the old side cannot be opened in any contest: there is nothing to hold the new one against.
+    """
+    from ..kernels.gate.grid import controls_for
+
+    kept: list[GateCell] = []
+    lost: dict[GateCell, str] = {}
+    notes: list[str] = []
+    problems: list[str] = []
+    for contest in plan.contests:
+        cells = [cell for cell in plan.cells if cell.contest == contest.name]
+        old, old_problem = _reasons(plan, contest, "old", [cell.case for cell in cells])
+        new, new_problem = _reasons(plan, contest, "new", [cell.case for cell in cells])
+        if old_problem:
+            problems.append(f"{contest.name}: the old side ({plan.old.word}) cannot be used: {old_problem}")
+            continue
+        for cell, old_reason, new_reason in zip(cells, old, new, strict=True):
+            if old_reason:
+                notes.append(f"left out, nothing to hold it against: {cell.name} ({old_reason})" if not new_reason else "")
+            else:
+                kept.append(cell)
+                if new_problem or new_reason:
+                    lost[cell] = new_problem or new_reason
+    if not kept:
+        raise NotPossibleError("; ".join(problems) or "the old side serves none of the cells", "see what it is with mmbench doctor")
+    judged = [cell for cell in kept if cell not in lost]
+    cells = [*kept, *(controls_for(judged, plan.seed) if judged else [])]
+    states = [CellState(i, "deleted", "new", lost[cell]) for i, cell in enumerate(cells) if cell in lost]
+    return replace(plan, cells=tuple(cells), notes=(*plan.notes, *problems, *_summed(notes))), states
+
+
+def _summed(notes: Sequence[str], most: int = 3) -> list[str]:
+    found = [note for note in notes if note]
+    more = len(found) - most
+    return [*found[:most], f"{more} more cells were left out, which the old side does not serve"] if more > 0 else found
+
+
+def _reasons(plan: GatePlan, contest: Contest, side: str, cases: list[Case]) -> tuple[list[str], str]:
+    """For each case empty or why this side does not serve it; and why the side cannot be used at all."""
+    from ..kernels.host import Host
+    from ..kernels.measure.affinity import allowed_cpus
+    from ..kernels.measure.worker import WorkerError
+
+    try:
+        with starter(plan)(side, contest, Launch(-1, Stage.PILOT)) as (worker, entrant), worker:
+            arguments = {"entrant": encode(entrant), "host": encode(Host.of(None, allowed_cpus()))}
+            worker.call("mmbench.kernels.session:open_kernel", arguments, _OPEN_S)
+            asked_of = {"cases": [encode(case) for case in cases]}
+            return list(worker.call("mmbench.kernels.session:ask_cases", asked_of, _OPEN_S)), ""
+    except WorkerError as error:
+        return [""] * len(cases), f"{error.message} ({error.hint})" if error.hint else error.message
+
+
+def starter(plan: GatePlan, folder: Path | None = None) -> Any:
+    """How processes of a side are started (`kernels.gate.launch.Starter`); with `folder`, each gets paths of its own below it."""
+    from ..kernels.gate.environments import worker_command
+    from ..kernels.gate.launch import NEW, OLD, padding
+    from ..kernels.gate.places import moved, varied, varied_environment
+    from ..kernels.measure.worker import Worker
+
+    @contextlib.contextmanager
+    def start(side: str, contest: Contest, launch: Launch) -> Iterator[tuple[Worker, Entrant]]:
+        entrant, where = (contest.new, plan.new) if side == NEW else (contest.old, plan.old)
+        with contextlib.ExitStack() as stack:
+            if folder is not None:
+                chars = 8 + (launch.path_chars * {OLD: 1, NEW: 37}.get(side, 59)) % 112  # each process has a length of its own
+                before = where
+                where = stack.enter_context(varied_environment(before, folder, chars))
+                there = moved(entrant, before, where)
+                if there.path and there.path == entrant.path:  # it lies in no environment
+                    there = replace(entrant, path=stack.enter_context(varied(entrant.path, folder, chars)))
+                entrant = there
+            yield Worker(worker_command(where), padding(launch, side)), entrant
+
+    return start
+
+
+def _tell(plan: GatePlan, sides: Sides, *, as_json: bool) -> None:
+    if as_json:
+        console.answer_json({"schema": 1, "kind": "gate-plan", **encode(plan)})
+        return
+    lines = [f"old  {sides.old.word}", f"new  {sides.new.word}", ""]
+    lines += [f"{contest.old.kernel} against {contest.new.kernel}" for contest in plan.contests]
+    lines += ["", f"{len(plan.cells)} cells:", *(f"  {cell.name}" for cell in plan.cells)]
+    lines += [f"note: {note}" for note in plan.notes]
+    console.answer("\n".join([*lines, "nothing was run"]))
+
+
+class GateCourse:
+    """One gate from its first line to its exit code."""
+
+    def __init__(self, settings: Settings, words: Mapping[str, Any]) -> None:
+        self.settings = settings
+        self.words = words
+        self.as_json: bool = words["as_json"]
+        self.finished = False
+
+    def start(self, plan: GatePlan, fallen: Sequence[CellState], request: Request, run_id: str) -> int:
+        """A new run."""
+        from ..kernels.measure.conditions import read_conditions, read_overrides
+        from .machine_file import versions
+
+        machine = self._machine()
+        run = Run(
+            RUN_SCHEMA,
+            run_id,
+            GATE,
+            machine.id,
+            store.utc_now(),
+            settings={**self.settings.plain(), **request.plain(), "against": plan.old.word},
+            seed=plan.seed,
+            versions=versions(),
+            conditions=Conditions(before=read_conditions(), overrides=read_overrides(os.environ)),
+        )
+        with store.RunWriter(store.results_dir(self.settings)).open(run) as writer:
+            writer.append("gate_plan", plan)
+            for state in fallen:
+                writer.append("state", state)
+            return self._run(plan, machine, writer, read_gate(writer.path) if fallen else None)
+
+    def go_on(self, seen: Gate, writer: store.RunWriter, time_budget_s: float | None) -> int:
+        """A gate that was cut off. The budget of the new words, or of the plan, holds for what is left."""
+        plan = seen.plan if time_budget_s is None else replace(seen.plan, time_budget_s=time_budget_s)
+        return self._run(plan, self._machine(), writer, seen)
+
+    def _machine(self) -> Machine:
+        """This machine, with what is stored of it."""
+        from .machine_file import with_roofs
+
+        machine, _ = with_roofs(self.settings, may_probe=False, quiet=True, time_budget_s=0.0)
+        return machine
+
+    def _run(self, plan: GatePlan, machine: Machine, writer: store.RunWriter, seen: Gate | None) -> int:
+        import tempfile
+
+        from ..kernels.gate.run import run_gate
+        from ..kernels.host import Host
+        from ..kernels.measure.affinity import allowed_cpus
+        from ..kernels.measure.conditions import read_conditions
+        from .gate_progress import GateProgress
+        from .machine_file import ending_as_by_interrupt
+
+        watch = GateProgress(quiet=self.as_json, ascii_only=console.wants_ascii(self.settings))
+        ended: KeyboardInterrupt | MmbenchError | None = None
+        with tempfile.TemporaryDirectory(prefix="mmbench-gate-", ignore_cleanup_errors=True) as folder:
+            start = starter(plan, Path(folder))
+            try:
+                with ending_as_by_interrupt():
+                    watch.begin(plan)
+                    run_gate(plan, host=Host.of(machine, allowed_cpus()), writer=writer, watch=watch, start=start, seen=seen)
+                    writer.append("conditions", Conditions(after=read_conditions()))
+            except (KeyboardInterrupt, MmbenchError) as error:  # what is written counts
+                ended = error
+            finally:
+                watch.end()
+                writer.close()
+        return self._finish(writer.path, ended)
+
+    def _finish(self, path: Path, ended: KeyboardInterrupt | MmbenchError | None) -> int:
+        """Exports, screen, where it is kept, and the exit code. Exports are written whatever happened."""
+        from ..reports.gate_rows import gate_document
+
+        found = read_gate(path)
+        self.finished = found.finished
+        document = gate_document(found)
+        trouble = ended if isinstance(ended, MmbenchError) else None
+        console.answer(str(document.outcome))
+        if isinstance(ended, KeyboardInterrupt):
+            kept = f"interrupted; {len(found.blocks)} finished blocks are kept in {path}"
+            console.complain(kept, f"go on with mmbench sweep --resume {found.run.id}")
+            return Exit.INTERRUPTED
+        if not self.as_json:
+            console.say(f"kept in {path}")
+        if trouble is not None:
+            raise trouble
+        return Exit.OK
+
+
+def resume_gate(path: Path, machine_id: str, settings: Settings, words: Mapping[str, Any]) -> int:
+    """Go on with a gate that was cut off; everything that speaks against it is said before anything is timed."""
+    from ..kernels.gate.artifact import reopen
+
+    writer = store.RunWriter(store.results_dir(settings)).reopen(path)
+    try:
+        seen = read_gate(path)
+        anew = "start a new gate"
+        if seen.run.machine_id != machine_id:
+            raise UsageError(f"gate {seen.run.id} was run on {seen.run.machine_id}, and this is {machine_id}", anew)
+        version = seen.run.versions.get("mmbench", "")
+        if version != __version__:
+            raise UsageError(f"gate {seen.run.id} was begun by mmbench {version or 'of unknown version'}, and this is {__version__}", anew)
+        if seen.finished:
+            raise UsageError(f"gate {seen.run.id} is finished: nothing is left to resume", anew)
+        reopen(seen.plan.old)
+        if words["dry_run"]:
+            console.answer(f"{len(seen.blocks)} blocks of gate {seen.run.id} are kept; nothing was run")
+            return Exit.OK
+        if not words["as_json"]:
+            console.say(f"going on with {path}: {len(seen.blocks)} blocks are done and kept")
+        return GateCourse(settings, words).go_on(seen, writer, settings.time_budget_s)
+    finally:
+        writer.close()
