@@ -11,7 +11,7 @@ from ...configs.gateplan import Control, Promise, Stage
 from .course import Course
 from .decide import Flag, flags
 from .evidence import rules_of
-from .planning import Noise, noises_of, sentence, stages_for
+from .planning import EFFECTS, Noise, noises_of, sentence, stages_for
 from .planning import plan as planned
 from .pooled import families_of
 
@@ -55,20 +55,30 @@ def promise(course: Course) -> None:
 
 
 def to_confirm(course: Course) -> dict[int, int]:
-    """Cells that the screen could not let pass, with the fresh blocks that each needs by the screen's whole noise."""
+    """Cells that the screen could not let pass, with the fresh blocks that each needs by the screen's whole noise.
+
+    Where these would take longer than there is time, a larger effect is aimed at: fewer blocks for every cell are worth more than all that
+    are needed for some.
+    """
     rules, plan = rules_of(course.plan), course.plan
     alive = course.alive()
     cells = course.judged(alive)
     flagged: dict[str, Flag] = flags(cells, rules)
     noises = _noises(course)
+    doubtful = [
+        i for i, cell in zip(alive, cells, strict=True) if cell.name in flagged and i in noises and _promised(course, i) is not None
+    ]
     count = sum(cell.control is Control.NONE for cell in plan.cells)
-    wanted = {}
-    for index, cell in zip(alive, cells, strict=True):
-        if cell.name not in flagged or course.promise is None:
-            continue
-        sees = course.promise.sees[index]
-        if sees is None or index not in noises:
-            continue
-        stages = stages_for(noises[index], max(sees, plan.detect), rules, count)
-        wanted[index] = stages.confirm if stages else course.promise.confirm[index]
+    launch_s = _middle(course.launch_s, 0.5)
+    wanted: dict[int, int] = {}
+    for aim in (plan.detect, *(effect for effect in EFFECTS if effect > plan.detect)):
+        stages = {i: stages_for(noises[i], max(aim, _promised(course, i) or aim), rules, count) for i in doubtful}
+        wanted = {i: found.confirm for i, found in stages.items() if found is not None}
+        needed_s = sum(blocks * noises[i].block_s for i, blocks in wanted.items()) + max(wanted.values(), default=0) * launch_s
+        if needed_s <= course.left_s():
+            break
     return wanted
+
+
+def _promised(course: Course, cell: int) -> float | None:
+    return course.promise.sees[cell] if course.promise is not None else None
