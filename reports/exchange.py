@@ -16,15 +16,17 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ..configs.cases import Measurement
+from ..configs.cases import Case, Measurement
 from ..configs.machine import Machine
+from ..configs.runs import Run
 from ..configs.sweeplog import Sweep
 from .sweep_rows import each_s
 from .text import clean
 
 _GBENCH_SCHEMA = 1
-_NAME = 300
-_LEAST_S, _MOST_S = 1e-30, 1e30  # of a call: beyond, a rate or a mean is no number that JSON holds
+NAME = 300
+LEAST_S, MOST_S = 1e-30, 1e30  # of a call: beyond, a rate or a mean is no number that JSON holds
+_MHZ_NOTE = "mhz_per_cpu is the median of the clocks beside the samples"
 
 
 def _timed(sweep: Sweep) -> Iterator[tuple[str, Measurement, list[float]]]:
@@ -32,9 +34,9 @@ def _timed(sweep: Sweep) -> Iterator[tuple[str, Measurement, list[float]]]:
     rows = {(row.case, row.variant.kernel): row for row in sweep.rows if row.status.value in ("ok", "noisy")}
     for row in rows.values():
         times, _ = each_s(row.samples)
-        times = [t for t in times if _LEAST_S < t < _MOST_S]
+        times = [t for t in times if LEAST_S < t < MOST_S]
         if times:
-            yield clean(f"{row.variant.kernel}/{row.case.name.replace(' ', '/')}", _NAME), row, times
+            yield clean(f"{row.variant.kernel}/{row.case.name.replace(' ', '/')}", NAME), row, times
 
 
 def gbench(sweep: Sweep, machine: Machine | None = None) -> str:
@@ -43,36 +45,46 @@ def gbench(sweep: Sweep, machine: Machine | None = None) -> str:
     clocks: list[float] = []
     for number, (name, row, times) in enumerate(_timed(sweep)):
         clocks += [hz for hz in row.samples.clock_hz if 0 < hz < math.inf]
-        shared = {
-            "family_index": number,
-            "per_family_instance_index": 0,
-            "run_name": name,
-            "repetitions": len(times),
-            "threads": row.case.threads,
-        }
-        rates = [(row.case.operations / time_s, row.case.traffic_bytes() / time_s) for time_s in times]
-        for index, (time_s, (items, moved)) in enumerate(zip(times, rates, strict=True)):
-            iterations = row.samples.calls[0] if row.samples.calls else 1
-            figures = _figures(time_s * 1e9, items, moved) | {"iterations": iterations}
-            benchmarks.append({"name": name, **shared, "run_type": "iteration", "repetition_index": index, **figures})
-        for word, unit, statistic in _AGGREGATES if len(times) > 1 else ():
-            ns = statistic([time_s * (1e9 if unit == "time" else 1) for time_s in times])
-            figures = _figures(ns, *(statistic(each) for each in zip(*rates, strict=True))) | {"iterations": len(times)}
-            about = {"run_type": "aggregate", "aggregate_name": word, "aggregate_unit": unit}
-            benchmarks.append({"name": f"{name}_{word}", **shared, **about, **figures})
+        iterations = row.samples.calls[0] if row.samples.calls else 1
+        benchmarks += gbench_entries(number, name, row.case, times, iterations)
+    mhz = round(statistics.median(clocks) * 1e-6) if clocks else 0
+    threads = max((cell.case.threads for cell in sweep.plan.cells), default=1)
+    return gbench_text(sweep.run, "mmbench sweep", machine, benchmarks, threads=threads, mhz=mhz, note=_MHZ_NOTE)
+
+
+def gbench_entries(number: int, name: str, case: Case, times: Sequence[float], iterations: int) -> list[dict[str, Any]]:
+    """The entries of one benchmark, the `number`th of its file: one for each of `times` (seconds a call), and the aggregates."""
+    shared = {"family_index": number, "per_family_instance_index": 0, "run_name": name, "repetitions": len(times), "threads": case.threads}
+    rates = [(case.operations / time_s, case.traffic_bytes() / time_s) for time_s in times]
+    entries = []
+    for index, (time_s, (items, moved)) in enumerate(zip(times, rates, strict=True)):
+        figures = _figures(time_s * 1e9, items, moved) | {"iterations": iterations}
+        entries.append({"name": name, **shared, "run_type": "iteration", "repetition_index": index, **figures})
+    for word, unit, statistic in _AGGREGATES if len(times) > 1 else ():
+        ns = statistic([time_s * (1e9 if unit == "time" else 1) for time_s in times])
+        figures = _figures(ns, *(statistic(each) for each in zip(*rates, strict=True))) | {"iterations": len(times)}
+        about = {"run_type": "aggregate", "aggregate_name": word, "aggregate_unit": unit}
+        entries.append({"name": f"{name}_{word}", **shared, **about, **figures})
+    return entries
+
+
+def gbench_text(
+    run: Run, command: str, machine: Machine | None, benchmarks: list[dict[str, Any]], *, threads: int = 1, mhz: int = 0, note: str = ""
+) -> str:
+    """The whole file: where, when and by what, then the entries. `threads` stands for the CPUs of a machine that nobody knows."""
     context = {
-        "date": sweep.run.started_at,
-        "host_name": sweep.run.machine_id,
-        "executable": "mmbench sweep",
-        "num_cpus": _cpus(machine) or max((cell.case.threads for cell in sweep.plan.cells), default=1),
-        "mhz_per_cpu": round(statistics.median(clocks) * 1e-6) if clocks else 0,
+        "date": run.started_at,
+        "host_name": run.machine_id,
+        "executable": command,
+        "num_cpus": _cpus(machine) or threads,
+        "mhz_per_cpu": mhz,
         "cpu_scaling_enabled": False,
         "caches": _caches(machine),
         "load_avg": [],
         "library_build_type": "release",
         "json_schema_version": _GBENCH_SCHEMA,
-        "mmbench_run": sweep.run.id,
-        "mmbench_note": "cpu_time was not measured and repeats real_time; mhz_per_cpu is the median of the clocks beside the samples",
+        "mmbench_run": run.id,
+        "mmbench_note": f"cpu_time was not measured and repeats real_time; {note}",
     }
     return json.dumps({"context": context, "benchmarks": benchmarks}, ensure_ascii=False, indent=1) + "\n"
 
@@ -123,13 +135,18 @@ def pyperf(sweep: Sweep) -> str:
             "name": name,
             "unit": "second",
             "loops": row.samples.calls[0] if row.samples.calls else 1,
-            "mmbench_kernel": clean(row.variant.kernel, _NAME),
-            "mmbench_kernel_version": clean(row.variant.version, _NAME),
+            "mmbench_kernel": clean(row.variant.kernel, NAME),
+            "mmbench_kernel_version": clean(row.variant.version, NAME),
             "mmbench_case": row.case.name,
             "mmbench_timed_by": row.samples.timed_by,
         }
         benchmarks.append({"metadata": metadata, "runs": [{"values": times}]})
+    return pyperf_text(sweep.run, benchmarks)
+
+
+def pyperf_text(run: Run, benchmarks: Sequence[dict[str, Any]]) -> str:
+    """The whole suite; empty where there is no benchmark, for which the format has no word."""
     if not benchmarks:
         return ""
-    shared = {"hostname": sweep.run.machine_id, "mmbench_run": sweep.run.id, "mmbench_started_at": sweep.run.started_at}
+    shared = {"hostname": run.machine_id, "mmbench_run": run.id, "mmbench_started_at": run.started_at}
     return json.dumps({"version": "1.0", "metadata": shared, "benchmarks": benchmarks}, ensure_ascii=False, indent=1) + "\n"

@@ -10,7 +10,8 @@ from typing import Any
 from ..configs.codec import encode
 from ..configs.sweepdoc import SweepRow
 
-_CASE = ("op", "m", "n", "k", "dtype", "layout", "batch", "batch_kind", "lda", "ldb", "ldc", "alpha", "beta", "epilogue", "threads")
+# Fields of a Case that have a column.
+CASE = ("op", "m", "n", "k", "dtype", "layout", "batch", "batch_kind", "lda", "ldb", "ldc", "alpha", "beta", "epilogue", "threads")
 # Fields of SweepRow and the columns that they become.
 _PLAIN = {
     "kernel": "kernel",
@@ -40,7 +41,7 @@ _PLAIN = {
 
 
 COLUMNS = (
-    *("machine", "cell", "case_id", *_CASE, "temperature", "status", *_PLAIN.values()),
+    *("machine", "cell", "case_id", *CASE, "temperature", "status", *_PLAIN.values()),
     *("check_passed", "check_error", "check_bound", "check_bitwise", "params", "warnings"),
 )
 
@@ -49,7 +50,7 @@ def flat_rows(machine_id: str, rows: Iterable[SweepRow]) -> Iterator[dict[str, A
     """Every row with the keys of `COLUMNS` in that order; what is unknown is None, parameters are JSON."""
     for row in rows:
         flat: dict[str, Any] = {"machine": machine_id, "cell": row.cell, "case_id": row.case_id}
-        flat.update((name, getattr(row.case, name)) for name in _CASE)
+        flat.update((name, getattr(row.case, name)) for name in CASE)
         flat["temperature"] = row.case.temperature
         flat["status"] = row.status.value
         flat.update((column, _finite(getattr(row, name))) for name, column in _PLAIN.items())

@@ -38,7 +38,8 @@ def xml_text(text: str, limit: int = 2000) -> str:
     return _NOT_XML.sub("", clean(text, limit))
 
 
-def _attributes(**values: str) -> str:
+def attributes(**values: str) -> str:
+    """The attributes of an element, each with a space before it, quoted."""
     return "".join(f" {name}={quoteattr(xml_text(value))}" for name, value in values.items())
 
 
@@ -53,10 +54,10 @@ def sweep_junit(document: SweepDocument, plan: SweepPlan) -> str:
     stamp = document.started_at.removesuffix("Z")
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
-        f"<testsuites{_attributes(name='mmbench sweep', **{k: v for k, v in counts.items() if k != 'skipped'}, time=time_s)}>",
-        f" <testsuite{_attributes(name=f'mmbench sweep {document.run_id}', **counts, time=time_s, timestamp=stamp)}>",
+        f"<testsuites{attributes(name='mmbench sweep', **{k: v for k, v in counts.items() if k != 'skipped'}, time=time_s)}>",
+        f" <testsuite{attributes(name=f'mmbench sweep {document.run_id}', **counts, time=time_s, timestamp=stamp)}>",
         "  <properties>",
-        *(f"   <property{_attributes(name=name, value=value)}/>" for name, value in _properties(document)),
+        *(f"   <property{attributes(name=name, value=value)}/>" for name, value in _properties(document)),
         "  </properties>",
         *(line for row in rows for line in _case(row)),
         *(line for cell, skip in left_out for line in _skipped(cell.case.dtype, f"{cell.case.name} [{skip.kernel}]", skip.reason)),
@@ -81,11 +82,11 @@ def _properties(document: SweepDocument) -> Iterable[tuple[str, str]]:
 
 def _case(row: SweepRow) -> Iterable[str]:
     name = f"{row.cell} [{row.kernel}]"
-    head = f"  <testcase{_attributes(classname=row.case.dtype, name=name, time=_seconds(row))}"
+    head = f"  <testcase{attributes(classname=row.case.dtype, name=name, time=_seconds(row))}"
     if row.status in FAILED:
         words = failure_words(row)
         yield head + ">"
-        yield f"   <failure{_attributes(message=words, type=row.status.value)}>{escape(xml_text(_details(row, words)))}</failure>"
+        yield f"   <failure{attributes(message=words, type=row.status.value)}>{escape(xml_text(_details(row, words)))}</failure>"
         yield "  </testcase>"
     elif row.status is Status.SKIPPED:
         yield from _skipped(row.case.dtype, name, row.reason)
@@ -98,8 +99,8 @@ def _case(row: SweepRow) -> Iterable[str]:
 
 
 def _skipped(dtype: str, name: str, reason: str) -> Iterable[str]:
-    yield f"  <testcase{_attributes(classname=dtype, name=name, time='0')}>"
-    yield f"   <skipped{_attributes(message=reason or 'not served')}/>"
+    yield f"  <testcase{attributes(classname=dtype, name=name, time='0')}>"
+    yield f"   <skipped{attributes(message=reason or 'not served')}/>"
     yield "  </testcase>"
 
 
