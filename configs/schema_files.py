@@ -12,6 +12,8 @@ from typing import Any
 from .cases import Measurement
 from .codec import json_schema
 from .comparedoc import CompareDocument
+from .gatedoc import GateDocument
+from .gateplan import CellState, GateBlock, GateOpened, GatePlan, Launch, Promise, Tuned
 from .machine import Conditions, Machine
 from .plan import Opened, SweepEnd, SweepPlan
 from .runlog import Event
@@ -28,20 +30,27 @@ def machine_schema() -> dict[str, Any]:
     return json_schema(Machine, "mmbench machine file", _HOME + "machine")
 
 
-# What a sweep's events hold; a probe's are curves, and words of why one failed.
-_SWEEP_EVENTS: dict[str, type] = {
+# What the events of a sweep and of a gate hold; a probe's are curves, and words of why one failed.
+_EVENTS: dict[str, type] = {
     "plan": SweepPlan,
     "opened": Opened,
     "row": Measurement,
+    "gate_plan": GatePlan,
+    "gate_opened": GateOpened,
+    "tuned": Tuned,
+    "promise": Promise,
+    "launch": Launch,
+    "block": GateBlock,
+    "state": CellState,
     "conditions": Conditions,
     "end": SweepEnd,
 }
 
 
 def run_schema() -> dict[str, Any]:
-    """Of one line of a run file: the first is a Run, every later one an Event; those of a sweep with their payload."""
+    """Of one line of a run file: the first is a Run, every later one an Event; those of a sweep or a gate with their payload."""
     first, later = json_schema(Run, "", ""), json_schema(Event, "", "")
-    payloads = {name: json_schema(kind, "", "") for name, kind in _SWEEP_EVENTS.items()}
+    payloads = {name: json_schema(kind, "", "") for name, kind in _EVENTS.items()}
     absent = json_schema(Missing, "", "")
     holds = {name: {"$ref": made["$ref"]} for name, made in payloads.items()}
     holds |= {"absent": {"type": "array", "items": {"$ref": absent["$ref"]}}, "note": {"type": "string"}}
@@ -67,6 +76,11 @@ def sweep_schema() -> dict[str, Any]:
     return json_schema(SweepDocument, "mmbench sweep document", _HOME + "sweep")
 
 
+def gate_schema() -> dict[str, Any]:
+    """Of what `mmbench sweep --against` writes as JSON, and `mmbench export json` of a gate."""
+    return json_schema(GateDocument, "mmbench gate document", _HOME + "gate")
+
+
 def compare_schema() -> dict[str, Any]:
     """Of what `mmbench compare --json` writes."""
     return json_schema(CompareDocument, "mmbench comparison document", _HOME + "compare")
@@ -78,6 +92,7 @@ def schema_texts() -> dict[str, str]:
         "machine.schema.json": machine_schema(),
         "run.schema.json": run_schema(),
         "sweep.schema.json": sweep_schema(),
+        "gate.schema.json": gate_schema(),
         "compare.schema.json": compare_schema(),
     }
     return {name: json.dumps(schema, indent=1, ensure_ascii=False) + "\n" for name, schema in made.items()}

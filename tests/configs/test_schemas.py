@@ -9,10 +9,13 @@ import jsonschema
 import pytest
 from mmbench.configs import schema_files, store
 from mmbench.configs.codec import encode
+from mmbench.configs.gatelog import read_gate
 from mmbench.configs.machine import MACHINE_SCHEMA, Machine
 from mmbench.configs.runs import Run
 from mmbench.configs.sweeplog import read_sweep
+from mmbench.reports.gate_rows import gate_document
 from mmbench.reports.sweep_rows import sweep_document
+from synthetic_gate import write_gate
 from synthetic_machine import synthetic_machine
 from synthetic_sweep import write_sweep
 
@@ -68,3 +71,22 @@ def test_a_sweep_document_is_valid(tmp_path: Path) -> None:
     document = json.loads(json.dumps(encode(sweep_document(read_sweep(write_sweep(tmp_path)), synthetic_machine())), allow_nan=False))
     assert [e.message for e in jsonschema.Draft202012Validator(schema).iter_errors(document)] == []
     assert len(document["rows"]) > 30
+
+
+def test_every_line_of_a_gate_is_valid_and_its_payloads_are_looked_at(tmp_path: Path) -> None:
+    validator = jsonschema.Draft202012Validator(schema_files.run_schema())
+    lines = [json.loads(line) for line in write_gate(tmp_path, screen=2, confirm=1).read_text().splitlines()]
+    first = {line.get("event"): line for line in lines}
+    assert {"gate_plan", "gate_opened", "tuned", "promise", "launch", "block", "end"} <= set(first)
+    assert [e.message for line in first.values() for e in validator.iter_errors(line)] == []
+    first["block"]["payload"]["times_s"] = "many"
+    assert list(validator.iter_errors(first["block"])) != []
+
+
+def test_a_gate_document_is_valid(tmp_path: Path) -> None:
+    schema = schema_files.gate_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    document = json.loads(json.dumps(encode(gate_document(read_gate(write_gate(tmp_path)))), allow_nan=False))
+    assert [e.message for e in jsonschema.Draft202012Validator(schema).iter_errors(document)] == []
+    document["rows"][0]["verdict"] = "fine"
+    assert list(jsonschema.Draft202012Validator(schema).iter_errors(document)) != []
