@@ -1,4 +1,4 @@
-"""Write a stored machine or sweep for other programs: JSON, CSV, Parquet, google-benchmark's and pyperf's formats, JUnit."""
+"""Write a stored machine, sweep or gate for other programs: JSON, CSV, Parquet, google-benchmark's and pyperf's formats, JUnit and more."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import click
 
 from ..configs.errors import StoreError, UsageError
 from ..configs.files import write_all, write_atomic
+from ..configs.gateplan import GATE
 from ..configs.machine import Machine
+from ..configs.runlog import list_runs, read_head
 from ..configs.store import find_machine, find_run, load_machine, machine_folders, machine_text
-from ..configs.sweeplog import list_sweeps, read_sweep
+from ..configs.sweeplog import SWEEP, read_sweep
 from . import console
 from .outputs import check_output
 from .state import State, pass_state, results_option
@@ -23,32 +25,35 @@ if TYPE_CHECKING:
     from ..configs.sweeplog import Sweep
 
 FACT_COLUMNS = ("path", "value", "unit", "how", "by", "low", "high", "note")
-OF_BOTH = ("json", "csv")  # of a machine, or of a sweep where one is named
-OF_SWEEPS = ("parquet", "gbench", "pyperf", "junit", "markdown")
+OF_BOTH = ("json", "csv")  # of a machine, or of a sweep or a gate where one is named
+OF_RUNS = ("gbench", "pyperf", "junit", "markdown")
+OF_SWEEPS = ("parquet",)
+OF_GATES = ("pyperf-old", "pyperf-new", "github", "gab", "bencher", "openmetrics")
 
 
 @click.command()
-@click.argument("form", type=click.Choice([*OF_BOTH, *OF_SWEEPS]))
+@click.argument("form", type=click.Choice([*OF_BOTH, *OF_RUNS, *OF_SWEEPS, *OF_GATES]))
 @click.argument("what", default="", metavar="[MACHINE|RUN|FOLDER]")
 @click.option("--curves", is_flag=True, help="CSV of a machine: one row a raw sample, instead of one row a fact.")
 @click.option("-o", "--output", metavar="FILE", help="Write there instead of to standard output.")
 @results_option
 @pass_state
 def export(state: State, form: str, what: str, curves: bool, output: str | None) -> None:
-    """Write a stored machine or sweep for other programs.
+    """Write a stored machine, sweep or gate for other programs.
 
-    json and csv take a machine (a file, an id, or the beginning of one; the one probed last by default) or a sweep (likewise). parquet,
-    gbench (google-benchmark), pyperf, junit and markdown take a sweep, the newest by default. A FOLDER of results, or of one machine,
-    stands for the machine that was probed there last, or the newest sweep.
+    json and csv take a machine (a file, an id, or the beginning of one; the one probed last by default) or a RUN (likewise): a sweep or a
+    gate. gbench (google-benchmark), pyperf, junit and markdown take a RUN, the newest by default; parquet a sweep. Of a gate alone:
+    pyperf-old and pyperf-new (one side each, for pyperf compare_to), github (annotations of a workflow), gab (github-action-benchmark),
+    bencher, openmetrics. A FOLDER of results, or of one machine, stands for the machine that was probed there last, or the newest run.
     """
     if curves and form != "csv":
         raise UsageError("--curves is for csv", "the JSON file holds the curves anyway")
     if output is not None and (not output or "\0" in output):
         raise UsageError(f"--output: {output!r} is not a file name")
-    path, is_sweep, results = _meant(state.settings.results, form, what, curves)
+    path, is_run, results = _meant(state.settings.results, form, what, curves)
     if output is not None:
         check_output(Path(output), "--output", [path])
-    content = _of_sweep(form, path, results) if is_sweep else _of_machine(form, load_machine(path), curves)
+    content = _of_run(form, path, results) if is_run else _of_machine(form, load_machine(path), curves)
     if output is not None:
         write_atomic(Path(output), content)
         console.say(f"wrote {output}")
@@ -59,31 +64,44 @@ def export(state: State, form: str, what: str, curves: bool, output: str | None)
 
 
 def _meant(results: Path, form: str, what: str, curves: bool) -> tuple[Path, bool, Path]:
-    """(file that is meant, whether it is a sweep, the results folder that it belongs to)."""
+    """(file that is meant, whether it is a run, the results folder that it belongs to)."""
     if not os.path.isdir(what):  # noqa: PTH112 - no error for any name
-        sweep = _sweep_path(results, form, what, curves)
-        return (find_machine(results, what), False, results) if sweep is None else (sweep, True, results)
+        run = _run_path(results, form, what, curves)
+        return (find_machine(results, what), False, results) if run is None else (run, True, results)
     folder = Path(what).resolve()
     one = (folder / "machine.json").is_file() or (folder / "runs").is_dir()
     results = folder.parent if one else folder
     if form in OF_BOTH and (curves or (folder / "machine.json").is_file() or (not one and machine_folders(folder))):
         return find_machine(results, str(folder) if one else ""), False, results
-    newest = next(iter(list_sweeps(results, folder.name if one else "")), None)
+    newest = _newest(results, form, folder.name if one else "")
     if newest is None:
-        what_is = "machine or sweep" if form in OF_BOTH else "sweep"
-        raise UsageError(f"no {what_is} is stored in {what}", "name another folder, or a file")
-    return newest.path, True, results
+        wanted = " or ".join(("machine", *_kinds(form)) if form in OF_BOTH else _kinds(form))
+        raise UsageError(f"no {wanted} is stored in {what}", "name another folder, or a file")
+    return newest, True, results
 
 
-def _sweep_path(results: Path, form: str, what: str, curves: bool) -> Path | None:
-    """The sweep that is meant; None where a machine is."""
+def _kinds(form: str) -> tuple[str, ...]:
+    """What kinds of runs the form can be made of."""
+    return (SWEEP,) if form in OF_SWEEPS else (GATE,) if form in OF_GATES else (SWEEP, GATE)
+
+
+def _newest(results: Path, form: str, machine_id: str = "") -> Path | None:
+    """The newest run that the form can be made of."""
+    runs = [run for run in list_runs(results, machine_id) if run.kind in _kinds(form) and not run.problem]
+    return runs[0].path if runs else None
+
+
+def _run_path(results: Path, form: str, what: str, curves: bool) -> Path | None:
+    """The run that is meant; None where a machine is."""
     if curves or (form in OF_BOTH and not what):
         return None
     if not what:
-        newest = next(iter(list_sweeps(results)), None)
+        newest = _newest(results, form)
         if newest is None:
-            raise UsageError(f"no sweep is stored in {results}", "run `mmbench sweep` first, or name another folder with --results")
-        return newest.path
+            command = "mmbench sweep --against" if form in OF_GATES else "mmbench sweep"
+            hint = f"run `{command}` first, or name another folder with --results"
+            raise UsageError(f"no {' or '.join(_kinds(form))} is stored in {results}", hint)
+        return newest
     if form in OF_BOTH:
         try:
             find_machine(results, what)
@@ -99,6 +117,17 @@ def _sweep_path(results: Path, form: str, what: str, curves: bool) -> Path | Non
 def _of_machine(form: str, machine: Machine, curves: bool) -> bytes:
     text = machine_text(machine) if form == "json" else samples_csv(machine) if curves else facts_csv(machine)
     return text.encode("utf-8", errors="backslashreplace")
+
+
+def _of_run(form: str, path: Path, results: Path) -> bytes:
+    """A sweep or a gate; SchemaError or UsageError for a run that the form cannot be made of."""
+    if form in OF_GATES or read_head(path).kind == GATE:
+        if form in OF_SWEEPS:
+            raise UsageError(f"{path.name} is a gate, and {form} takes a sweep", "export csv instead")
+        from .gate_exports import stored_gate_text
+
+        return stored_gate_text(form, path, results).encode("utf-8", errors="backslashreplace")
+    return _of_sweep(form, path, results)
 
 
 def _of_sweep(form: str, path: Path, results: Path) -> bytes:

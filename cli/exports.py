@@ -1,10 +1,11 @@
-"""Write a sweep's exports: JSON, JUnit and Markdown files, tried before anything is measured, written whatever the end is."""
+"""Write a run's exports: files that are tried before anything is measured, and written whatever the end is."""
 
 from __future__ import annotations
 
 import json
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,14 +20,12 @@ if TYPE_CHECKING:
     from ..configs.sweeplog import Sweep
 
 
-_KEPT = "write the stored sweep elsewhere with `mmbench export`"
+class ExportFiles:
+    """The files that were asked for, by form; None for what was not. `kept` is the hint where one cannot be written."""
 
-
-class Exports:
-    """The files that were asked for; None for what was not."""
-
-    def __init__(self, json_file: str | None, junit_file: str | None, markdown_file: str | None) -> None:
-        self.files = {"json": json_file, "junit": junit_file, "markdown": markdown_file}
+    def __init__(self, files: dict[str, str | None], kept: str) -> None:
+        self.files = files
+        self.kept = kept
 
     @property
     def asked(self) -> dict[str, Path]:
@@ -56,18 +55,30 @@ class Exports:
             check_output(path, f"--export-{form}")
             _check_file(path, form)
 
-    def write(self, document: SweepDocument, sweep: Sweep) -> None:
-        """All of them. One that fails does not keep the others from being written; its error is raised at the end."""
+    def write_texts(self, text_of: Callable[[str], str]) -> None:
+        """All of them, as `text_of(form)`. One that fails does not keep the others from being written; its error is raised at the end."""
         trouble: StoreError | None = None
         for form, path in self.asked.items():
             try:
-                write_atomic(path, export_text(form, document, sweep).encode("utf-8", errors="backslashreplace"), _KEPT)
+                write_atomic(path, text_of(form).encode("utf-8", errors="backslashreplace"), self.kept)
             except StoreError as error:
                 trouble = trouble or error
             else:
                 console.say(f"wrote {path}")
         if trouble is not None:
             raise trouble
+
+
+class Exports(ExportFiles):
+    """Those of a sweep."""
+
+    def __init__(self, json_file: str | None, junit_file: str | None, markdown_file: str | None) -> None:
+        files = {"json": json_file, "junit": junit_file, "markdown": markdown_file}
+        super().__init__(files, "write the stored sweep elsewhere with `mmbench export`")
+
+    def write(self, document: SweepDocument, sweep: Sweep) -> None:
+        """All of them; see `write_texts`."""
+        self.write_texts(lambda form: export_text(form, document, sweep))
 
 
 def export_text(form: str, document: SweepDocument, sweep: Sweep) -> str:

@@ -10,6 +10,7 @@ import click
 
 from ..configs.codec import encode
 from ..configs.errors import SchemaError, StoreError, UsageError
+from ..configs.gatelog import Gate
 from ..configs.machine import Machine
 from ..configs.runlog import read_head
 from ..configs.runs import Run
@@ -116,8 +117,8 @@ def _kind(path: Path) -> str:
     return ""
 
 
-def machine_of(found: Sweep, results: Path) -> tuple[Machine | None, str]:
-    """(the machine that the sweep ran on, why its roofs are unknown): beside its run file, or in the results folder."""
+def machine_of(found: Sweep | Gate, results: Path) -> tuple[Machine | None, str]:
+    """(the machine that the sweep or gate ran on, why its roofs are unknown): beside its run file, or in the results folder."""
     beside = found.path.parent.parent / "machine.json"
     path = beside if beside.is_file() else machine_path(results, found.run.machine_id)
     if not path.is_file():

@@ -141,4 +141,4 @@ def test_what_cannot_be_exported_is_one_sentence(results: Path, tmp_path: Path) 
         assert result.stderr.startswith("error: ")
     empty = mmbench(tmp_path / "nothing", "export", "gbench")
     assert empty.exit_code == 2
-    assert "no sweep is stored" in empty.stderr
+    assert "no sweep or gate is stored" in empty.stderr
