@@ -109,6 +109,7 @@ kernels/gate/             Hold a build against another
     evidence.py           Turn a gate's run file into the cells that `decide` judges, and the rules that it was begun with
     installs.py           Make an environment for `pip:SPEC` with the standard library's venv and pip, keep it while somebody uses it,…
     places.py             Put a library or an environment into a fresh place for one launch
+    evidence.py           Turn a gate's run file into the cells that `decide` judges, and the rules that it was begun with
     planning.py           Plan a gate before it starts
     pooled.py             See a small shift that all cells of a family share, too small to be seen in any one of them
     power.py              Know beforehand what a signed-rank test of n blocks can see
@@ -218,6 +219,16 @@ reports/                  Rows, figures and pages out of files
     facts.py              List every Fact of a machine under a dotted path
     flat.py               Lay rows of sweeps out flat
     gate_rows.py          Derive what a gate found from its run file: verdicts, estimates with intervals, controls, noise over time
+    gate_annotations.py   Write a gate as annotations of a GitHub workflow
+    gate_exports.py       Write a gate in any of the forms that other programs read: one door to all of them
+    gate_flat.py          Lay the cells of a gate out flat: one dict a cell, with the unit in each name, for tables of other programs
+    gate_junit.py         Write a gate as a JUnit file: a test case for each cell, its estimate as properties
+    gate_markdown.py      Write a gate as GitHub-flavoured Markdown for a step's summary or a comment
+    gate_metrics.py       Write a gate as OpenMetrics text
+    gate_rows.py          Derive what a gate found from its run file: verdicts, estimates with intervals, controls, noise over time
+    gate_summary.py       Say in words what a gate found, for every export alike
+    gate_times.py         Write the raw times of a gate for the tools of others
+    gate_trackers.py      Write a gate for services that keep a history
     header.py             Say in the first lines what machine this is and under which conditions it was measured
     junit.py              Write a sweep as a JUnit file, which every CI system shows: one test case for each kernel in each cell
     look.py               Say how a screen is to look (width, colour, characters, depth), and turn styled lines into one string
@@ -292,9 +303,11 @@ cli/                      One file a subcommand; nothing but words in and out
     doctor.py             Say whether a measurement made here and now could be trusted, and what to change before making it
     emit.py               Print the code that is measured: LLVM IR or assembly, for this chip or any other
     explain.py            Explain one topic
-    export.py             Write a stored machine or sweep for other programs
-    exports.py            Write a sweep's exports
+    export.py             Write a stored machine, sweep or gate for other programs
+    exports.py            Write a run's exports: files that are tried before anything is measured, and written whatever the end is
     figure_files.py       Write figures as files, and nothing outside the folder or file that was named
+    gate_exit.py          Turn what a gate found, and what `--fail-on` names, into an exit code and the sentence that goes with it
+    gate_exports.py       Write a gate's exports: one file a form, and what GitHub shows, all of it also when the gate fails
     interrupts.py         Hear one Ctrl-C: from the first on, what was measured is put away in peace, however often it is pressed again
     listing.py            List what there is
     machine_file.py       Measure a machine and keep what was found
