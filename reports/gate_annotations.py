@@ -44,16 +44,17 @@ def _command(each: _Annotation, more: str = "") -> str:
 
 
 def _annotations(document: GateDocument) -> list[_Annotation]:
-    """All of them: why the run is untrusted, regressions of cells and families, broken cells, then what cannot be told."""
+    """All of them: why the run is untrusted, regressions of cells and families, broken cells, then cells that may hide one."""
     untrusted = bool(document.controls.untrusted)
     found = [_Annotation("error", "mmbench: untrusted", verdict_words(document), "untrusted")] if untrusted else []
     rows = worst_first(document.rows)
-    rest = [row for row in rows if row.verdict in BROKEN or row.verdict is Verdict.INCONCLUSIVE]
+    rest = [row for row in rows if row.verdict in BROKEN or (row.verdict is Verdict.INCONCLUSIVE and row.could_hide)]
     found += [_of_row(row, untrusted) for row in rows if row.verdict is Verdict.REGRESSION]
     for family in document.families:
         if family.verdict is Verdict.REGRESSION:
             level = "warning" if untrusted else "error"
-            found.append(_Annotation(level, f"mmbench: regression of family {family.family}", family_words(family), "regression"))
+            whose = "all cells" if family.family == "all" else f"the family {family.family}"
+            found.append(_Annotation(level, f"mmbench: regression of {whose} together", family_words(family), "regression"))
     found += [_of_row(row, untrusted) for row in rest]
     if not document.finished:
         found.append(_Annotation("warning", "mmbench: unfinished", document.end_reason or "it was cut off", "unfinished"))

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..configs.gatedoc import GateDocument
 from .flat import CASE
+from .gate_summary import interval_of
 from .text import clean
 
 _PLAIN = {
@@ -44,7 +45,8 @@ def gate_flat_rows(document: GateDocument) -> Iterator[dict[str, Any]]:
         flat |= {"control": row.control.value, "verdict": row.verdict.value, "case_id": row.case_id}
         flat |= {name: getattr(row.case, name) for name in CASE}
         flat["temperature"] = row.case.temperature
+        ends = dict(zip(("low", "high"), interval_of(row), strict=True))
         for name, column in _PLAIN.items():
-            value = getattr(row, name)
+            value = ends[name] if name in ends else getattr(row, name)
             flat[column] = None if isinstance(value, float) and not math.isfinite(value) else value
         yield {column: clean(value, 2000) if isinstance(value, str) else value for column, value in flat.items()}

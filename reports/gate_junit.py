@@ -21,6 +21,7 @@ from .gate_summary import (
     family_words,
     finding_words,
     fingerprint,
+    interval_of,
     name_of,
     sides_words,
     verdict_words,
@@ -132,8 +133,9 @@ def _row_properties(row: GateRow, document: GateDocument) -> Iterator[tuple[str,
     """Shares and seconds as plain numbers; what is unknown is left out."""
     yield "verdict", row.verdict.value
     yield "estimate", _number(row.change)
-    yield "interval_low", _number(row.low)
-    yield "interval_high", _number(row.high)
+    low, high = interval_of(row)
+    yield "interval_low", _number(low)
+    yield "interval_high", _number(high)
     yield "p", _number(row.p)
     yield "p_needed", _number(row.needed)
     yield "smallest_effect", _number(row.smallest)
@@ -149,8 +151,9 @@ def _row_properties(row: GateRow, document: GateDocument) -> Iterator[tuple[str,
 def _family_properties(family: GateFamily) -> Iterator[tuple[str, str]]:
     yield "verdict", family.verdict.value
     yield "estimate", _number(family.change)
-    yield "interval_low", _number(family.low)
-    yield "interval_high", _number(family.high)
+    low, high = interval_of(family)
+    yield "interval_low", _number(low)
+    yield "interval_high", _number(high)
     yield "p", _number(family.p)
     yield "p_needed", _number(family.needed)
     yield "cells", str(family.cells)

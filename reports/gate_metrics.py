@@ -10,14 +10,14 @@ import math
 from collections.abc import Callable, Iterable
 
 from ..configs.gatedoc import GateDocument, GateRow, Verdict
-from .gate_summary import NAME, named
+from .gate_summary import NAME, interval_of, named
 from .text import clean
 
 _PREFIX = "mmbench_gate"
 _ROW_GAUGES: tuple[tuple[str, str, str, Callable[[GateRow], float]], ...] = (
     ("change_ratio", "ratio", "New time over old time, less one; above 0 is slower.", lambda row: row.change),
-    ("change_low_ratio", "ratio", "Lower end of the interval of the change.", lambda row: row.low),
-    ("change_high_ratio", "ratio", "Upper end of the interval of the change.", lambda row: row.high),
+    ("change_low_ratio", "ratio", "Lower end of the interval of the change; infinite where it is open.", lambda row: interval_of(row)[0]),
+    ("change_high_ratio", "ratio", "Upper end of the interval of the change; infinite where it is open.", lambda row: interval_of(row)[1]),
     ("p_value", "", "P-value of the direction of the verdict.", lambda row: row.p),
     ("p_needed", "", "What the p-value was held against.", lambda row: row.needed),
     ("smallest_ratio", "ratio", "Least slowdown that would have been confirmed, of an inconclusive cell.", lambda row: row.smallest),

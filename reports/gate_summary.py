@@ -16,6 +16,7 @@ from .text import clean
 
 NAME = 300  # cells that a name has room for
 _WORD = 120
+_OPEN = 1e9  # an interval whose end lies beyond has none: `decide` writes the largest number that it can for it
 # Gravest first: as `outcome_of` ranks them, then what cannot be told, then good news.
 _GRAVITY = (
     *(Verdict.REGRESSION, Verdict.WRONG, Verdict.CRASHED, Verdict.TIMEOUT, Verdict.DELETED, Verdict.MISSING),
@@ -62,20 +63,24 @@ def plain_share(share: float) -> str:
 
 
 def share_words(share: float) -> str:
-    """`+6.02 %`, `-8 %`; `unknown` where it is not a number, `any` where it has no end."""
-    if math.isnan(share):
-        return "unknown"
-    return "any" if math.isinf(share) else f"{'+' if share > 0 else ''}{figure(100 * share)} %"
+    """`+6.02 %`, `-8.00 %`; `unknown` where there is no such number."""
+    return "unknown" if not math.isfinite(share) else f"{'+' if share > 0 else ''}{figure(100 * share)} %"
+
+
+def interval_of(row: GateRow | GateFamily) -> tuple[float, float]:
+    """The ends of the interval of the change; infinite where it is open, as with so few launches that nothing can be excluded."""
+    low = -math.inf if row.low <= -1 else row.low
+    return low, math.inf if row.high > _OPEN else row.high
 
 
 def interval_words(row: GateRow | GateFamily) -> str:
     """`+5.81 to +6.24 %`; open ends are said, and empty where nothing is known."""
-    if math.isnan(row.low) and math.isnan(row.high):
+    low, high = interval_of(row)
+    if math.isnan(low) or math.isnan(high):
         return ""
-    low, high = math.isfinite(row.low) and row.low > -1, math.isfinite(row.high)
-    if low and high:
-        return f"{share_words(row.low).removesuffix(' %')} to {share_words(row.high)}"
-    return f"{share_words(row.low)} or more" if low else f"up to {share_words(row.high)}" if high else "any change"
+    if math.isfinite(low) and math.isfinite(high):
+        return f"{share_words(low).removesuffix(' %')} to {share_words(high)}"
+    return f"{share_words(low)} or more" if math.isfinite(low) else f"up to {share_words(high)}" if math.isfinite(high) else "any change"
 
 
 def change_words(row: GateRow | GateFamily) -> str:

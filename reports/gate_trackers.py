@@ -14,7 +14,7 @@ from typing import Any
 
 from ..configs.gatedoc import GateDocument, GateRow
 from .exchange import LEAST_S, MOST_S
-from .gate_summary import change_words, named, sides_words, times_words
+from .gate_summary import change_words, interval_of, named, sides_words, times_words
 from .numbers import percent
 
 _NS = 1e9
@@ -30,8 +30,9 @@ def gate_gab(document: GateDocument) -> str:
     entries: list[dict[str, Any]] = []
     for name, row in _timed(document):
         entry: dict[str, Any] = {"name": name, "unit": "ns", "value": row.new_s * _NS}
-        if math.isfinite(row.low) and math.isfinite(row.high) and row.change > -1:
-            half = max(row.high - row.change, row.change - row.low) / (1 + row.change)
+        low, high = interval_of(row)
+        if math.isfinite(low) and math.isfinite(high) and row.change > -1:
+            half = max(high - row.change, row.change - low) / (1 + row.change)
             entry["range"] = percent(half)
         said = (f"verdict: {row.verdict.value}", f"change: {change_words(row)}", times_words(row), sides_words(document))
         entries.append({**entry, "extra": "\n".join(said)})
@@ -44,7 +45,8 @@ def gate_bencher(document: GateDocument) -> str:
     for name, row in _timed(document):
         measures = {"latency": {"value": row.new_s * _NS}}
         if math.isfinite(row.change):
-            ends = {"lower_value": 1 + row.low, "upper_value": 1 + row.high}
+            low, high = interval_of(row)
+            ends = {"lower_value": 1 + low, "upper_value": 1 + high}
             measures["slowdown"] = {"value": 1 + row.change, **{end: value for end, value in ends.items() if math.isfinite(value)}}
         found[name] = measures
     return json.dumps(found, ensure_ascii=False, indent=1) + "\n"

@@ -261,7 +261,8 @@ def test_gab_and_bencher_take_their_formats(any_gate: Found) -> None:
     for entry, measures, row in zip(gab, bencher.values(), timed.values(), strict=True):
         assert entry["value"] == measures["latency"]["value"] == pytest.approx(row.new_s * 1e9)
         slowdown = measures["slowdown"]
-        assert slowdown["lower_value"] <= slowdown["value"] <= slowdown["upper_value"]
+        assert slowdown.get("lower_value", 0) <= slowdown["value"] <= slowdown.get("upper_value", math.inf)
+        assert ("upper_value" in slowdown) == ("range" in entry) == (row.high < 1e9)
 
 
 def test_openmetrics_is_read_by_prometheus(any_gate: Found) -> None:
@@ -277,3 +278,12 @@ def test_openmetrics_is_read_by_prometheus(any_gate: Found) -> None:
     assert sum(counts.values()) == len(any_gate[1].rows)
     assert families["mmbench_gate_trusted"].samples[0].value == (not any_gate[1].controls.untrusted)
     assert families["mmbench_gate"].samples[0].labels["outcome"] == any_gate[1].outcome
+
+
+def test_an_interval_without_an_end_is_said_to_have_none(tmp_path: Path) -> None:
+    found = gate_documents.inconclusive(tmp_path)  # so few launches that nothing is excluded
+    assert all(row.high > 1e300 for row in found[1].rows)
+    assert "huge" not in "".join(text_of(form, found) for form in GATE_FORMS)
+    assert "(any change)" in text_of("junit", found)
+    ends = [line for line in text_of("openmetrics", found).splitlines() if line.startswith("mmbench_gate_change_high_ratio{")]
+    assert [line.rsplit(" ", 1)[1] for line in ends] == ["+Inf"] * 12
