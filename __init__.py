@@ -229,6 +229,10 @@ reports/                  Rows, figures and pages out of files
     gate_summary.py       Say in words what a gate found, for every export alike
     gate_times.py         Write the raw times of a gate for the tools of others
     gate_trackers.py      Write a gate for services that keep a history
+    gate_compare.py       The terminal screen of a gate seen as a comparison
+    gate_rows.py          Derive what a gate found from its run file: verdicts, estimates with intervals, controls, noise over time
+    gate_screen.py        The terminal screen of a gate
+    gate_words.py         Say in words what a gate found: what the screen, the page, lists and comparisons all say alike
     header.py             Say in the first lines what machine this is and under which conditions it was measured
     junit.py              Write a sweep as a JUnit file, which every CI system shows: one test case for each kernel in each cell
     look.py               Say how a screen is to look (width, colour, characters, depth), and turn styled lines into one string
@@ -295,6 +299,7 @@ reports/page/sections/    The sections of a page, one file a section
 cli/                      One file a subcommand; nothing but words in and out
     checks.py             Examine what a measurement here would stand on
     compare.py            `mmbench compare`
+    compare_gate.py       Compare within a gate: its new side against its old one, by its own evidence
     compare_sides.py      Find out what the two words of `mmbench compare A B` mean: runs, machines, or kernels of one sweep
     completion.py         Print the completion script that click makes for a shell
     config.py             Show the settings in force
@@ -317,7 +322,7 @@ cli/                      One file a subcommand; nothing but words in and out
     probe.py              `mmbench probe`: measure this machine, show it, keep it
     progress.py           Show how far a probe run is: one transient line on a terminal, one line a finished probe elsewhere
     report.py             `mmbench report`: turn result files into one page, or into tables and figures
-    show.py               Show what is stored: a machine's screen, a sweep's tables, or what happened in a run
+    show.py               Show what is stored: a machine's screen, a sweep's tables, a gate's verdicts, or what happened in a run
     state.py              Carry from the main command to its subcommands what was given on the command line, and the settings that…
     sweep.py              `mmbench sweep`: run every kernel over a grid of shapes and data types, proven right before it is timed
     sweep_progress.py     Show how far a sweep is: one transient line on a terminal, one line a finished cell elsewhere

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("a", metavar="A")
-@click.argument("b", metavar="B")
+@click.argument("b", required=False, metavar="[B]")
 @click.option("--run", metavar="RUN", help="The sweep in which kernels are looked for (the newest).")
 @click.option("-k", "expression", metavar="EXPR", help="Only cells and kernels that match, such as 'bert and not cold'.")
 @click.option("--dtypes", multiple=True, metavar="TYPES", help="Only these data types; see mmbench list dtypes.")
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def compare(
     state: State,
     a: str,
-    b: str,
+    b: str | None,
     run: str | None,
     expression: str | None,
     dtypes: tuple[str, ...],
@@ -56,11 +56,16 @@ def compare(
     refuse_empty([("--run", run), ("-k", expression), ("--fail-on", fail_on)])
     from ..reports.compare_rule import judged, parse_rule
     from ..reports.comparison import compare as compared
+    from .compare_gate import gate_to_show, show_gate_compared
     from .compare_sides import sides_of
 
     rule = parse_rule(fail_on) if fail_on is not None else None
     chosen = _dtypes(dtypes)
-    sides = sides_of((a, b), state.settings.results, run or "")
+    gate = gate_to_show([a] if b is None else [a, b], state.settings.results, run=run, fail_on=fail_on)
+    if gate is not None:
+        show_gate_compared(gate, state.settings, expression or "", chosen, as_json=as_json, full=full, by_name=order == "name")
+        return Exit.OK
+    sides = sides_of((a, b or ""), state.settings.results, run or "")
     left, right = _selected(sides, expression or "", chosen)
     document = compared(left, right)
     ruling = judged(document, rule) if rule is not None else None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..configs.codec import encode
+from ..configs.gateplan import GATE
 from ..configs.store import list_machines, list_runs
 from ..configs.sweeplog import SWEEP, Outline, outline
 from ..configs.units import size_words
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ..configs.plan import Entrant
 
 LIST_SCHEMA = 1
+MOST_JUDGED = 8  # gates of a list, the newest: working out what came of one takes a second
 Rows = list[dict[str, Any]]
 
 
@@ -84,13 +86,39 @@ def _machines(results: Path) -> Rows:
 
 def _runs(results: Path) -> Rows:
     rows = []
+    judged = 0
     for run in list_runs(results):
         row: dict[str, Any] = {**encode(run), "path": str(run.path), "about": ""}
         if run.kind == SWEEP and not run.problem:
             found = outline(run.path)
             row |= {**encode(found), "about": _outline_words(found)}
+        if run.kind == GATE and not run.problem:
+            row |= _gate_row(run.path, judge=judged < MOST_JUDGED)
+            judged += 1
         rows.append({**row, "about": run.problem or row["about"]})
     return rows
+
+
+def _gate_row(path: Path, *, judge: bool) -> dict[str, Any]:
+    """What a list says of a gate: its outline, and its outcome ("" where it was not judged, or cannot be read)."""
+    from ..configs.errors import MmbenchError
+    from ..configs.gatelog import gate_outline, read_gate
+
+    found = gate_outline(path)
+    if not found.cells:
+        return {**encode(found), "outcome": "", "about": "unfinished: it ended before its plan was written"}
+    outcome = problem = ""
+    if judge:
+        from ..reports.gate_rows import gate_document
+
+        try:
+            outcome = gate_document(read_gate(path)).outcome
+        except MmbenchError as error:
+            problem = error.message
+    counted = f"{found.cells} cell{'s' if found.cells != 1 else ''}"
+    end = [] if found.finished or outcome == "unfinished" else ["unfinished"]
+    parts = [f"preset {found.preset}" if found.preset else "", counted, outcome, *end]
+    return {**encode(found), "outcome": outcome, "about": problem or ", ".join(filter(None, parts))}
 
 
 def _outline_words(found: Outline) -> str:

@@ -1,4 +1,4 @@
-"""Show what is stored: a machine's screen, a sweep's tables, or what happened in a run."""
+"""Show what is stored: a machine's screen, a sweep's tables, a gate's verdicts, or what happened in a run."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import click
 from ..configs.codec import encode
 from ..configs.errors import SchemaError, StoreError, UsageError
 from ..configs.gatelog import Gate
+from ..configs.gateplan import GATE
 from ..configs.machine import Machine
 from ..configs.runlog import read_head
 from ..configs.runs import Run
+from ..configs.settings import Settings
 from ..configs.store import Event, find_machine, find_run, list_runs, load_machine, machine_folders, machine_path, machine_text, read_run
 from ..configs.sweeplog import SWEEP, Sweep, read_sweep
 from . import console
@@ -30,8 +32,8 @@ from .state import State, json_option, pass_state, results_option
 def show(state: State, what: str | None, full: bool, reinfer: bool, as_json: bool) -> None:
     """Show a stored machine or run again.
 
-    A sweep is shown with its tables. MACHINE and RUN are a file, an id, or the beginning of one. Without a name: the machine
-    that was probed last, or the newest run where no machine is stored.
+    A sweep is shown with its tables, a gate with its verdicts. MACHINE and RUN are a file, an id, or the beginning of one. Without a name:
+    the machine that was probed last, or the newest run where no machine is stored.
     """
     path = newest_stored(state.settings.results) if what is None else find_stored(state.settings.results, what)
     if path.suffix == ".jsonl":
@@ -91,8 +93,26 @@ def reinferred(machine: Machine) -> Machine:
     return reinfer(machine)
 
 
+def show_gate(path: Path, settings: Settings, *, as_json: bool, full: bool) -> None:
+    """A gate's verdicts: one JSON document, or the screen. StoreError or SchemaError where the file cannot be read as a gate."""
+    from ..configs.gatelog import read_gate
+    from ..reports.gate_rows import gate_document
+    from ..reports.gate_screen import gate_screen
+
+    document = gate_document(read_gate(path))
+    if as_json:
+        console.answer_json(encode(document))
+        return
+    color, plain = console.wants_color(settings), console.wants_ascii(settings)
+    console.answer(gate_screen(document, width=console.width(), color=color, ascii_only=plain, full=full))
+
+
 def _show_run(path: Path, state: State, *, as_json: bool, full: bool) -> None:
-    if _kind(path) == SWEEP:
+    kind = _kind(path)
+    if kind == GATE:
+        show_gate(path, state.settings, as_json=as_json, full=full)
+        return
+    if kind == SWEEP:
         from ..reports.sweep_rows import sweep_document
         from .sweep import show_sweep
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from .machine import Conditions
 from .plan import SweepEnd
 from .runlog import Event, StoredRun, list_runs, read_run, stream_run
 from .runs import Run
-from .sweeplog import wrong_in
+from .sweeplog import payload_of, wrong_in
 
 _KINDS: dict[str, Any] = {
     "gate_plan": GatePlan,
@@ -141,6 +142,37 @@ def _check_block(block: GateBlock) -> None:
 def list_gates(results: Path, machine_id: str = "") -> list[StoredRun]:
     """The gates of one machine, or of all; newest first. Files that cannot be read are left out."""
     return [run for run in list_runs(results, machine_id) if run.kind == GATE and not run.problem]
+
+
+@dataclass(frozen=True, slots=True)
+class GateOutline:
+    """What a list of runs says of a gate. Without a plan `cells` is 0; its controls are not counted."""
+
+    preset: str = ""
+    against: str = ""
+    cells: int = 0
+    blocks: int = 0
+    finished: bool = False
+
+
+def gate_outline(path: Path) -> GateOutline:
+    """The outline of a run file without reading its blocks. What cannot be understood counts as not there: reading the gate says why."""
+    plan = end = b""
+    blocks = 0
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        for line in file:
+            if line.startswith(b'{"event":"block"'):
+                blocks += line.endswith(b"\n")
+            elif line.startswith(b'{"event":"gate_plan"'):
+                plan = line
+            elif line.startswith(b'{"event":"end"'):
+                end = line
+    planned, ended = payload_of(plan), payload_of(end)
+    cells, preset, old = planned.get("cells"), planned.get("preset"), planned.get("old")
+    word = old.get("word") if isinstance(old, dict) else ""
+    own = [cell for cell in cells if isinstance(cell, dict) and not cell.get("control")] if isinstance(cells, list) else []
+    finished = ended.get("finished") is True
+    return GateOutline(preset if isinstance(preset, str) else "", word if isinstance(word, str) else "", len(own), blocks, finished)
 
 
 def promised_of(gate: Gate, cell: int) -> float:

@@ -288,14 +288,15 @@ def outline(path: Path) -> Outline:
                 plan = line
             elif line.startswith(b'{"event":"end"'):
                 end = line
-    planned, ended = _payload_of(plan), _payload_of(end)
+    planned, ended = payload_of(plan), payload_of(end)
     cells, preset = planned.get("cells"), planned.get("preset")
     return Outline(
         preset if isinstance(preset, str) else "", len(cells) if isinstance(cells, list) else 0, rows, ended.get("finished") is True
     )
 
 
-def _payload_of(line: bytes) -> dict[str, Any]:
+def payload_of(line: bytes) -> dict[str, Any]:
+    """What an event holds; empty where its line cannot be understood."""
     try:
         payload = json.loads(line)["payload"] if line else {}
     except (ValueError, KeyError, RecursionError):

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import asdict
 from functools import partial
 
+from ..configs.errors import SchemaError
 from ..configs.gatedoc import (
     BROKEN,
     GATE_DOCUMENT_SCHEMA,
@@ -22,7 +23,7 @@ from ..configs.gatedoc import (
 from ..configs.gatelog import Gate, promised_of
 from ..configs.gateplan import Control, GateBlock, GatePlan, Stage, Tuned
 from ..kernels.gate.blocks import Block, Cell, State
-from ..kernels.gate.controls import judge_controls
+from ..kernels.gate.controls import Controls, judge_controls
 from ..kernels.gate.decide import Finding, decide
 from ..kernels.gate.evidence import block_of_visit, cells_of, rules_of, times_of
 from ..kernels.gate.planning import Noise, noises_of
@@ -33,9 +34,17 @@ UNTRUSTED, UNFINISHED, PASSED = "untrusted", "unfinished", "passed"
 
 
 def gate_document(gate: Gate) -> GateDocument:
-    """Everything that is to be said of a gate."""
+    """Everything that is to be said of a gate. SchemaError where its events contradict each other, as those of no gate do."""
+    try:
+        return _document(gate)
+    except (ValueError, OverflowError) as error:
+        raise SchemaError(f"{gate.path}: {error}", "the file was damaged or edited: restore it") from None
+
+
+def _document(gate: Gate) -> GateDocument:
     plan, rules = gate.plan, rules_of(gate.plan)
-    own, same, planted = (cells_of(gate, control) for control in (Control.NONE, Control.SAME, Control.PLANTED))
+    every = cells_of(gate)
+    own, same, planted = ([every[i] for i in _places(plan, control)] for control in (Control.NONE, Control.SAME, Control.PLANTED))
     noises = _noises([*own, *same, *planted])
     binding = [cell for cell, place in zip(own, _places(plan, Control.NONE), strict=True) if plan.cells[place].case.threads == 1]
     advisory = [cell for cell in own if cell not in binding]
@@ -47,17 +56,7 @@ def gate_document(gate: Gate) -> GateDocument:
     control_rows = [row(place, cell) for place, cell in zip(_places(plan, Control.SAME), same, strict=True)]
     control_rows += [row(place, cell) for place, cell in zip(_places(plan, Control.PLANTED), planted, strict=True)]
     judged = judge_controls(same, planted, binding or own, rules)
-    controls = GateControls(
-        judged.same,
-        judged.same_hits,
-        judged.planted,
-        plan.planted if planted else math.nan,
-        judged.planted_found,
-        *(judged.power if planted else (math.nan, math.nan)),
-        judged.discarded,
-        judged.untrusted if gate.blocks else (),
-        judged.notes,
-    )
+    controls = _controls(gate, judged)
     families = tuple(GateFamily(**asdict(f)) for f in decide_families(binding, rules))
     end = gate.ends[-1] if gate.ends else None
     parts_s: Counter[str] = Counter()
@@ -95,6 +94,21 @@ def gate_document(gate: Gate) -> GateDocument:
         notes=tuple(dict.fromkeys((*plan.notes, *gate.notes, *gate.torn))),
         settings=gate.run.settings,
         versions=gate.run.versions,
+    )
+
+
+def _controls(gate: Gate, judged: Controls) -> GateControls:
+    """What they said; nothing of a power that no planted cell can tell, and no distrust before there is a block."""
+    return GateControls(
+        judged.same,
+        judged.same_hits,
+        judged.planted,
+        gate.plan.planted if judged.planted else math.nan,
+        judged.planted_found,
+        *(judged.power if judged.planted else (math.nan, math.nan)),
+        judged.discarded,
+        judged.untrusted if gate.blocks else (),
+        judged.notes,
     )
 
 

@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 # the core's own small steps of frequency. Two probes in a row on a quiet guest differed by up to 0.3 % in rates that cannot change.
 INSTRUMENT_SHARE = 0.003
 
+_FEW = 64  # values
 LEAST_CLEAN = 6  # below so many samples there is no distribution-free interval of 95 %
 
 # Standard deviation of a normal distribution over its median absolute deviation: 1 / Phi^-1(3/4).
@@ -35,6 +36,9 @@ def finite(samples: ArrayLike) -> Floats:
 def median(samples: ArrayLike) -> float:
     """Median of the finite values; NaN where there is none."""
     values = finite(samples)
+    if 0 < values.size <= _FEW:  # the same figure at a fifth of the cost: a gate takes medians of a handful by the hundred thousand
+        ordered = sorted(values.tolist())
+        return float((ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2)
     return float(np.median(values)) if values.size else math.nan
 
 

@@ -196,7 +196,8 @@ USAGE = [
     (["5a3e", "6b4f", "--fail-on", "5"], "--fail-on: '5' is not a share"),
     (["5a3e", "6b4f", "--fail-on", "everything"], "--fail-on: there is no 'everything'"),
     (["5a3e", "6b4f", "--sort", "size"], "'size' is not one of"),
-    (["5a3e"], "Missing argument 'B'"),
+    (["5a3e"], "'5a3e' alone is nothing to compare"),
+    ([], "Missing argument 'A'"),
 ]
 
 
