@@ -13,7 +13,7 @@ from .. import __version__
 from ..configs import store
 from ..configs.cases import Case
 from ..configs.codec import encode
-from ..configs.errors import Exit, MmbenchError, NotPossibleError, UsageError
+from ..configs.errors import Exit, MmbenchError, NotPossibleError, StoreError, UsageError
 from ..configs.gatelog import Gate, read_gate
 from ..configs.gateplan import GATE, CellState, Contest, GateCell, GatePlan, Launch, Stage
 from ..configs.machine import Conditions, Machine
@@ -21,6 +21,8 @@ from ..configs.plan import Entrant, SweepPlan
 from ..configs.runs import RUN_SCHEMA, Run
 from ..configs.settings import Settings
 from . import console
+from .gate_exit import GATE_FAIL_ON, gate_fail_words
+from .gate_exports import GateExports
 from .sweep_request import Request, planned
 
 if TYPE_CHECKING:
@@ -69,6 +71,9 @@ def run_against(text: str, request: Request, words: Mapping[str, Any], settings:
     from ..kernels.gate.artifact import parse_artifact, sides_of
     from ..kernels.gate.installs import remove_environment
 
+    course = GateCourse(settings, words)
+    if words["dry_run"]:
+        course.exports.refuse("--dry-run runs nothing that could be exported", "for the plan as JSON: --dry-run --json")
     artifact = parse_artifact(text)
     aims = aims_of(words, request.time_budget_s)
     request = _with_kernels(request, artifact)
@@ -85,7 +90,6 @@ def run_against(text: str, request: Request, words: Mapping[str, Any], settings:
             return Exit.OK
         store.check_writable(store.results_dir(settings))
         gate, fallen = asked(gate)
-        course = GateCourse(settings, words)
         code = course.start(gate, fallen, request, run_id)
         finished = course.finished
     finally:
@@ -229,6 +233,9 @@ class GateCourse:
         self.settings = settings
         self.words = words
         self.as_json: bool = words["as_json"]
+        self.fail_on = gate_fail_words(GATE_FAIL_ON if words["fail_on"] is None else words["fail_on"])
+        self.exports = GateExports(dict(words))
+        self.exports.check()
         self.finished = False
 
     def start(self, plan: GatePlan, fallen: Sequence[CellState], request: Request, run_id: str) -> int:
@@ -290,17 +297,23 @@ class GateCourse:
             finally:
                 watch.end()
                 writer.close()
-        return self._finish(writer.path, ended)
+        return self._finish(writer.path, machine, ended)
 
-    def _finish(self, path: Path, ended: KeyboardInterrupt | MmbenchError | None) -> int:
+    def _finish(self, path: Path, machine: Machine, ended: KeyboardInterrupt | MmbenchError | None) -> int:
         """Exports, screen, where it is kept, and the exit code. Exports are written whatever happened."""
         from ..reports.gate_rows import gate_document
+        from .gate_exit import gate_exit
+        from .show import show_gate
 
         found = read_gate(path)
         self.finished = found.finished
         document = gate_document(found)
         trouble = ended if isinstance(ended, MmbenchError) else None
-        console.answer(str(document.outcome))
+        try:
+            self.exports.write(document, found, machine)
+        except StoreError as error:
+            trouble = trouble or error
+        show_gate(path, self.settings, as_json=self.as_json, full=self.words["full"])
         if isinstance(ended, KeyboardInterrupt):
             kept = f"interrupted; {len(found.blocks)} finished blocks are kept in {path}"
             console.complain(kept, f"go on with mmbench sweep --resume {found.run.id}")
@@ -309,6 +322,10 @@ class GateCourse:
             console.say(f"kept in {path}")
         if trouble is not None:
             raise trouble
+        code, why = gate_exit(document, self.fail_on)
+        if code is not Exit.OK:
+            named = ",".join(sorted(self.fail_on)) or "none"
+            raise MmbenchError(f"{why} (--fail-on {named})", f"each cell: mmbench show {found.run.id} --full", code)
         return Exit.OK
 
 

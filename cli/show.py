@@ -114,7 +114,7 @@ def _show_run(path: Path, state: State, *, as_json: bool, full: bool) -> None:
         return
     if kind == SWEEP:
         from ..reports.sweep_rows import sweep_document
-        from .sweep import show_sweep
+        from .sweep_course import show_sweep
 
         found = read_sweep(path)
         machine, why = machine_of(found, state.settings.results)
