@@ -13,6 +13,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import gate_documents
 import jsonschema
@@ -128,6 +129,22 @@ def test_junit_counts_add_up_for_its_own_parser(any_gate: Found) -> None:
     )
     assert (read.tests, read.failures, read.errors) == (suite.tests, suite.failures, suite.errors)
     assert len({case.name for case in suite}) == suite.tests
+
+
+def test_junit_has_the_elements_and_the_order_that_readers_ask_for(any_gate: Found) -> None:
+    """As the "xunit2" schema has them: nothing else, in this order, with these attributes and no other."""
+    root = ElementTree.fromstring(text_of("junit", any_gate))
+    assert [child.tag for child in root] == ["testsuite"]
+    suite = root[0]
+    assert set(suite.attrib) == {"name", "tests", "failures", "errors", "skipped", "time", "timestamp"}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.attrib["timestamp"])
+    assert [child.tag for child in suite] == ["properties", *["testcase"] * int(suite.attrib["tests"])]
+    for case in suite.iter("testcase"):
+        assert set(case.attrib) == {"classname", "name", "time"}
+        assert re.fullmatch(r"properties( failure| error| skipped system-out| system-out)", " ".join(child.tag for child in case))
+        for result in case:
+            allowed = {"failure": {"message", "type"}, "error": {"message", "type"}, "skipped": {"message"}}
+            assert set(result.attrib) == allowed.get(result.tag, set())
 
 
 def test_junit_says_how_each_cell_ended(mixed: Found) -> None:
