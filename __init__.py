@@ -104,19 +104,27 @@ kernels/gate/             Hold a build against another
     artifact.py           Turn what a gate is run against
     blocks.py             Turn the timings of a quartet
     controls.py           Hold the gate itself to account
+    course.py             Keep what is known of a gate under way
     decide.py             Decide for every cell
     environments.py       Use another environment's packages as a side of the gate
     evidence.py           Turn a gate's run file into the cells that `decide` judges, and the rules that it was begun with
+    foresight.py          Say from the screen's blocks what a gate can show in its time, and how many fresh blocks each doubtful cell…
+    grid.py               Choose a gate's cells: each case that the old side serves, in each contest, and some of them again as controls
+    host_watch.py         See over a whole visit what no thread's counter shows
     installs.py           Make an environment for `pip:SPEC` with the standard library's venv and pip, keep it while somebody uses it,…
+    launch.py             One launch of a gate
     places.py             Put a library or an environment into a fresh place for one launch
-    evidence.py           Turn a gate's run file into the cells that `decide` judges, and the rules that it was begun with
     planning.py           Plan a gate before it starts
     pooled.py             See a small shift that all cells of a family share, too small to be seen in any one of them
     power.py              Know beforehand what a signed-rank test of n blocks can see
+    relay.py              Hand the turn from one process to another on the same core, and time what each does in its turns
     remote.py             Say, in a worker of either side, which kernels its interpreter has and in which versions their packages are
     rules.py              Say what a gate must find, what it may cry wolf at, and how it is to decide
+    run.py                Run a gate
     serve.py              Start a worker of this very mmbench in any interpreter, beside whatever else is installed there
+    session.py            Answer for one side of a gate in a process of its own
     signed_rank.py        Test by exact randomisation whether paired differences lie above a margin
+    tuning.py             Choose how a cell is measured from what is measured on it now
     turn_length.py        Choose how long a turn lasts before the other side takes over, from timings recorded on this machine a moment…
 
 kernels/measure/          Time machine code: clock, stopwatch, sampler, conditions, workers
@@ -218,20 +226,18 @@ reports/                  Rows, figures and pages out of files
     exchange.py           Write a sweep for the tools of others
     facts.py              List every Fact of a machine under a dotted path
     flat.py               Lay rows of sweeps out flat
-    gate_rows.py          Derive what a gate found from its run file: verdicts, estimates with intervals, controls, noise over time
     gate_annotations.py   Write a gate as annotations of a GitHub workflow
+    gate_compare.py       The terminal screen of a gate seen as a comparison
     gate_exports.py       Write a gate in any of the forms that other programs read: one door to all of them
     gate_flat.py          Lay the cells of a gate out flat: one dict a cell, with the unit in each name, for tables of other programs
     gate_junit.py         Write a gate as a JUnit file: a test case for each cell, its estimate as properties
     gate_markdown.py      Write a gate as GitHub-flavoured Markdown for a step's summary or a comment
     gate_metrics.py       Write a gate as OpenMetrics text
     gate_rows.py          Derive what a gate found from its run file: verdicts, estimates with intervals, controls, noise over time
+    gate_screen.py        The terminal screen of a gate
     gate_summary.py       Say in words what a gate found, for every export alike
     gate_times.py         Write the raw times of a gate for the tools of others
     gate_trackers.py      Write a gate for services that keep a history
-    gate_compare.py       The terminal screen of a gate seen as a comparison
-    gate_rows.py          Derive what a gate found from its run file: verdicts, estimates with intervals, controls, noise over time
-    gate_screen.py        The terminal screen of a gate
     gate_words.py         Say in words what a gate found: what the screen, the page, lists and comparisons all say alike
     header.py             Say in the first lines what machine this is and under which conditions it was measured
     junit.py              Write a sweep as a JUnit file, which every CI system shows: one test case for each kernel in each cell
@@ -311,8 +317,10 @@ cli/                      One file a subcommand; nothing but words in and out
     export.py             Write a stored machine, sweep or gate for other programs
     exports.py            Write a run's exports: files that are tried before anything is measured, and written whatever the end is
     figure_files.py       Write figures as files, and nothing outside the folder or file that was named
+    gate.py               `mmbench sweep --against ARTIFACT`: run the old side again, interleaved with the new one, and judge every cell
     gate_exit.py          Turn what a gate found, and what `--fail-on` names, into an exit code and the sentence that goes with it
     gate_exports.py       Write a gate's exports: one file a form, and what GitHub shows, all of it also when the gate fails
+    gate_progress.py      Show how far a gate is
     interrupts.py         Hear one Ctrl-C: from the first on, what was measured is put away in peace, however often it is pressed again
     listing.py            List what there is
     machine_file.py       Measure a machine and keep what was found
@@ -322,9 +330,11 @@ cli/                      One file a subcommand; nothing but words in and out
     probe.py              `mmbench probe`: measure this machine, show it, keep it
     progress.py           Show how far a probe run is: one transient line on a terminal, one line a finished probe elsewhere
     report.py             `mmbench report`: turn result files into one page, or into tables and figures
+    resume.py             Go on with a sweep or a gate that was cut off
     show.py               Show what is stored: a machine's screen, a sweep's tables, a gate's verdicts, or what happened in a run
     state.py              Carry from the main command to its subcommands what was given on the command line, and the settings that…
     sweep.py              `mmbench sweep`: run every kernel over a grid of shapes and data types, proven right before it is timed
+    sweep_course.py       One sweep from its first row to its exit code
     sweep_progress.py     Show how far a sweep is: one transient line on a terminal, one line a finished cell elsewhere
     sweep_request.py      Turn the words of `mmbench sweep` into a plan
     trial.py              Try in a process of its own what a measurement needs

@@ -33,7 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("listing:list_", "List kernels, libraries, data types, presets, probes, stored runs…"),
     "explain": ("explain:explain", "Explain a number, a word or a method in plain words."),
     "emit": ("emit:emit", "Print the code of a kernel for this chip or any other."),
-    "export": ("export:export", "Write a stored machine or sweep for other programs."),
+    "export": ("export:export", "Write a stored machine, sweep or gate for other programs."),
     "config": ("config:config", "Show the settings in force, and where each comes from."),
     "completion": ("completion:completion", "Print the completion script for a shell."),
 }

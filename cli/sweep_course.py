@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..configs.sweepdoc import SweepDocument
 
 FAIL_WORDS = ("wrong", "crashed", "timeout", "missing")
-_NO_PROBE = "no_probe"  # in the settings of a run
+NO_PROBE = "no_probe"  # in the settings of a run
 _WORTH_A_NOTE_S = 3.0  # finding out which machine this is takes less
 
 
@@ -52,7 +52,7 @@ class SweepCourse:
             SWEEP,
             machine.id,
             store.utc_now(),
-            settings={**self.settings.plain(), **request.plain(), **({} if self.may_probe else {_NO_PROBE: True})},
+            settings={**self.settings.plain(), **request.plain(), **({} if self.may_probe else {NO_PROBE: True})},
             seed=plan.seed,
             versions=versions(),
             conditions=Conditions(before=read_conditions(), overrides=read_overrides(os.environ)),
@@ -68,7 +68,7 @@ class SweepCourse:
 
     def go_on(self, found: Sweep, writer: store.RunWriter, time_budget_s: float | None) -> int:
         """A run that was cut off; a time budget that is given now holds for what is left."""
-        self.may_probe = self.may_probe and found.run.settings.get(_NO_PROBE) is not True  # as the run was begun, so it goes on
+        self.may_probe = self.may_probe and found.run.settings.get(NO_PROBE) is not True  # as the run was begun, so it goes on
         plan = found.plan if time_budget_s is None else replace(found.plan, time_budget_s=time_budget_s)
         machine, no_roofs, left = self._roofs(plan)
         return self._run(left, machine, no_roofs, writer, found.done)

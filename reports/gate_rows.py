@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import shlex
 import statistics
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 
 from ..configs.errors import SchemaError
@@ -58,6 +59,20 @@ def _document(gate: Gate) -> GateDocument:
     judged = judge_controls(same, planted, binding or own, rules)
     controls = _controls(gate, judged)
     families = tuple(GateFamily(**asdict(f)) for f in decide_families(binding, rules))
+    return replace(
+        _asked(gate),
+        outcome=outcome_of(rows, families, controls, gate.finished),
+        discarded=judged.discarded,
+        rows=rows,
+        control_rows=tuple(control_rows),
+        families=families,
+        controls=controls,
+    )
+
+
+def _asked(gate: Gate) -> GateDocument:
+    """What a gate was asked for and how it went, without what it found."""
+    plan = gate.plan
     end = gate.ends[-1] if gate.ends else None
     parts_s: Counter[str] = Counter()
     for each in gate.ends:
@@ -70,7 +85,6 @@ def _document(gate: Gate) -> GateDocument:
         plan.old,
         plan.new,
         file=str(gate.path),
-        outcome=outcome_of(rows, families, controls, gate.finished),
         finished=gate.finished,
         end_reason=end.reason if end else "it was cut off: the process ended without a word",
         wall_s=sum(e.wall_s for e in gate.ends) if gate.ends else math.nan,
@@ -83,14 +97,9 @@ def _document(gate: Gate) -> GateDocument:
         power=plan.power,
         time_budget_s=plan.time_budget_s,
         promise=gate.promises[-1].sentence if gate.promises else "",
-        discarded=judged.discarded,
-        rows=rows,
-        control_rows=tuple(control_rows),
-        families=families,
-        controls=controls,
         moments=_moments(gate),
         differences=differences_of(gate),
-        command=command_of(plan),
+        command=command_of(gate),
         notes=tuple(dict.fromkeys((*plan.notes, *gate.notes, *gate.torn))),
         settings=gate.run.settings,
         versions=gate.run.versions,
@@ -178,7 +187,7 @@ def _row(gate: Gate, findings: dict[str, Finding], noises: dict[str, Noise], pla
         differences=tuple(block.difference for block in counted),
         launches=tuple(block.launch for block in counted),
         orders=tuple(block.order.value for block in counted),
-        command=command_of(plan, place),
+        command=command_of(gate, place),
     )
 
 
@@ -236,13 +245,32 @@ def differences_of(gate: Gate) -> tuple[Difference, ...]:
     return tuple(found)
 
 
-def command_of(plan: GatePlan, place: int | None = None) -> str:
-    """The command that runs this gate again, or one cell of it."""
-    import shlex
+# What a whole run was asked for, by the names of its settings, and the options that say it.
+_ASKED = {
+    "preset": "--preset",
+    "shapes": "--shapes",
+    "dtypes": "--dtypes",
+    "threads": "--threads",
+    "layouts": "--layouts",
+    "epilogues": "--epilogues",
+    "temperature": "--temperature",
+    "expression": "-k",
+}
+_USUAL = {"margin": 0.01, "detect": 0.03, "alpha": 0.01, "power": 0.95}
 
+
+def command_of(gate: Gate, place: int | None = None) -> str:
+    """The command that runs this gate again, or one cell of it; its cells are chosen by what was asked for then."""
+    plan, settings = gate.plan, gate.run.settings
     words = ["mmbench", "sweep", "--against", plan.old.word, "--seed", str(plan.seed)]
+    for each in str(settings.get("library", "")).split(","):
+        words += ["--library", each] if each else []
+    words += [
+        word for name, usual in _USUAL.items() if (share := getattr(plan, name)) != usual for word in (f"--{name}", f"{100 * share:g}%")
+    ]
     if place is None:
-        words += ["--preset", plan.preset] if plan.preset else []
+        words += ["--kernels", str(settings["kernels"])] if settings.get("kernels") else []
+        words += [word for name, option in _ASKED.items() if settings.get(name) for word in (option, str(settings[name]))]
         return shlex.join(words)
     cell = plan.cells[place]
     case = cell.case

@@ -16,12 +16,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ...configs.errors import NotPossibleError
 from ...configs.gatelog import Gate
 from ...configs.gateplan import CellState, Contest, Control, GateOpened, GatePlan, Launch, Stage
-from ...configs.plan import SweepEnd
+from ...configs.plan import Entrant, Opened, SweepEnd
 from ...configs.store import RunWriter
 from ...configs.units import duration_words
 from ..host import Host
@@ -176,7 +177,7 @@ def _visits(
         for side in (OLD, NEW):
             if (contest.name, side) not in course.told:
                 course.told.add((contest.name, side))
-                info = GateOpened(contest.name, side, launched.opened[side])
+                info = GateOpened(contest.name, side, _at_home(contest.old if side == OLD else contest.new, launched.opened[side]))
                 course.writer.append("gate_opened", info)
                 course.watch.opened(info)
         visit_s = _visit_s(course, len(cells))
@@ -191,6 +192,11 @@ def _visits(
                 if error.gone:
                     return cells[number + 1 :], True
     return [], True
+
+
+def _at_home(entrant: Entrant, opened: Opened) -> Opened:
+    """With the library's file where it lies, and not where this launch saw it."""
+    return replace(opened, files=(entrant.path, *opened.files[1:])) if entrant.path and opened.files else opened
 
 
 def _visit_s(course: Course, cells: int) -> float:

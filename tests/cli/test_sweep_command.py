@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from mmbench.cli import main
 from mmbench.cli.exports import Exports
 from mmbench.cli.machine_file import ROOF_PROBES, with_roofs
-from mmbench.cli.sweep import _Course
+from mmbench.cli.sweep_course import SweepCourse
 from mmbench.cli.sweep_request import check_same_kernels
 from mmbench.configs.errors import UsageError
 from mmbench.configs.machine import Machine
@@ -336,7 +336,7 @@ def test_a_budget_that_ends_with_cells_left_is_no_failure_and_says_so(monkeypatc
 
 
 def test_measuring_the_roofs_first_counts_as_time_of_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    course = _Course(
+    course = SweepCourse(
         Settings(results=Path("results")), {"as_json": True, "full": False, "no_probe": False}, Exports(None, None, None), frozenset()
     )
 
@@ -347,7 +347,7 @@ def test_measuring_the_roofs_first_counts_as_time_of_the_sweep(monkeypatch: pyte
 
     clock, took = [100.0], [0.0]
     monkeypatch.setattr("mmbench.cli.machine_file.with_roofs", measured)
-    monkeypatch.setattr("mmbench.cli.sweep.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("mmbench.cli.sweep_course.time.monotonic", lambda: clock[0])
     for budget_s, took[0], left_s in ((50.0, 13.0, 37.0), (50.0, 40.0, 25.0), (0.0, 13.0, 0.0)):
         plan = replace(sweep_plan(), time_budget_s=budget_s)
         assert course._roofs(plan)[2].time_budget_s == left_s

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from mmbench.cli import main
-from mmbench.cli.sweep import _NEVER_EMPTY, NO_PROBE, _Course
+from mmbench.cli.sweep import _NEVER_EMPTY
+from mmbench.cli.sweep_course import NO_PROBE, SweepCourse
 from mmbench.configs.runs import Run
 from mmbench.configs.sweeplog import list_sweeps, read_sweep
 
@@ -81,7 +82,7 @@ def test_a_second_ctrl_c_does_not_disturb_what_is_put_away() -> None:
 def test_a_sweep_without_roofs_goes_on_without_them(monkeypatch: pytest.MonkeyPatch, then: bool, now: bool, may: bool) -> None:
     asked = []
     words = {"as_json": True, "full": False, "no_probe": now}
-    course = _Course(None, words, None, frozenset())  # type: ignore[arg-type] - neither is asked
+    course = SweepCourse(None, words, None, frozenset())  # type: ignore[arg-type] - neither is asked
     monkeypatch.setattr(_Course, "_roofs", lambda self, plan: asked.append(self.may_probe) or (None, "", plan))
     monkeypatch.setattr(_Course, "_run", lambda *_: 0)
 
