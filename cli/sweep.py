@@ -15,7 +15,7 @@ from ..configs.sweeplog import Missing
 from ..configs.units import parse_duration
 from . import console
 from .exports import Exports
-from .gate_exports import EXPORT_OPTIONS, gate_export_options
+from .gate_exports import EXPORT_OPTIONS, GateExports, gate_export_options
 from .resume import NEWEST
 from .state import State, json_option, pass_state, results_option, seed_option
 from .sweep_course import FAIL_WORDS, SweepCourse, any_of
@@ -68,6 +68,8 @@ def sweep(state: State, /, **words: Any) -> int:
     refuse_empty((_option(name), words[name]) for name in _NEVER_EMPTY)
     if words["against"] is None and words["resume"] is None:
         _refuse_without_against(words)
+    if words["dry_run"]:
+        GateExports(words).refuse("--dry-run runs nothing that could be exported", "for the plan as JSON: --dry-run --json")
     for name in ("time_budget", "seed"):
         if words[name] is not None:
             state.give(name, words[name])
@@ -171,8 +173,6 @@ def _refuse_with_resume(words: dict[str, Any]) -> None:
 def _for_a_sweep(words: dict[str, Any]) -> tuple[frozenset[str], Exports]:
     """What fails a sweep, and its exports, tried; those of a gate are looked at where it is known to be one."""
     exports = Exports(words["export_json"], words["export_junit"], words["export_markdown"])
-    if words["dry_run"]:
-        exports.refuse("--dry-run runs nothing that could be exported", "for the plan as JSON: --dry-run --json")
     exports.check()
     return _fail_words(SWEEP_FAIL_ON if words["fail_on"] is None else words["fail_on"]), exports
 

@@ -83,8 +83,8 @@ def test_a_sweep_without_roofs_goes_on_without_them(monkeypatch: pytest.MonkeyPa
     asked = []
     words = {"as_json": True, "full": False, "no_probe": now}
     course = SweepCourse(None, words, None, frozenset())  # type: ignore[arg-type] - neither is asked
-    monkeypatch.setattr(_Course, "_roofs", lambda self, plan: asked.append(self.may_probe) or (None, "", plan))
-    monkeypatch.setattr(_Course, "_run", lambda *_: 0)
+    monkeypatch.setattr(SweepCourse, "_roofs", lambda self, plan: asked.append(self.may_probe) or (None, "", plan))
+    monkeypatch.setattr(SweepCourse, "_run", lambda *_: 0)
 
     class Found:
         run = Run(1, "5a3e", "sweep", "here", "2026-11-24T16:40:11Z", settings={NO_PROBE: True} if then else {})
