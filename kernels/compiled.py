@@ -151,7 +151,7 @@ def scaler(element: str, place: str, slot: int, group: int, unit: Callable[[Any]
         load, codes = loader(element, place), np.zeros(1, code_type(element))
 
         def scale(s: Any, state: Any, row: int, p: int) -> Any:
-            groups = 1 if group < 0 else (s[Slot.K] + group - 1) // group
+            groups = 1 if group < 0 else (s[Slot.K.value] + group - 1) // group
             return load(at(s[slot], codes), state, row * groups + (0 if group < 0 else p // group))
 
     return package.njit(scale)
@@ -223,16 +223,16 @@ def finisher(mix: Mix, steps: tuple[str, ...]) -> Any:
     bias, residual = "bias" in steps, "residual" in steps
 
     def result(s: Any, state: Any, c: Any, problem: int, i: int, j: int, value: Any) -> None:
-        beta = unit(s.view(np.float64)[Slot.BETA])
-        place = i * s[Slot.LDC] + j
+        beta = unit(s.view(np.float64)[Slot.BETA.value])
+        place = i * s[Slot.LDC.value] + j
         if beta != 0:  # where it is 0, C must not even be read: it may hold NaN
             value += beta * unit(load(c, state, place))
         if bias:
-            value += unit(load(at(s[Slot.BIAS], codes), state, j))
+            value += unit(load(at(s[Slot.BIAS.value], codes), state, j))
         value = activate(unit(value))
         if residual:  # it lies as C does: problem i of it is as far from its beginning
-            listed = at(s[Slot.LIST_C], words)
-            value += unit(load(at(s[Slot.RESIDUAL] + listed[problem] - listed[0], codes), state, place))
+            listed = at(s[Slot.LIST_C.value], words)
+            value += unit(load(at(s[Slot.RESIDUAL.value] + listed[problem] - listed[0], codes), state, place))
         store(c, place, value)
 
     return package.njit(result)

@@ -67,14 +67,14 @@ def _product(types: Elements) -> Any:
 
     def gemm(arguments: Any) -> None:
         s = carray(arguments, (SLOT_COUNT,), np.int64)
-        state = at(s[Slot.STATE], words)
-        m, n, k = s[Slot.M], s[Slot.N], s[Slot.K]
+        state = at(s[Slot.STATE.value], words)
+        m, n, k = s[Slot.M.value], s[Slot.N.value], s[Slot.K.value]
         row_a, column_a, row_b, column_b = state[0], state[1], state[2], state[3]
-        alpha = number(s.view(np.float64)[Slot.ALPHA])
-        for problem in range(s[Slot.BATCH]):
-            a = at(at(s[Slot.LIST_A], words)[problem], codes_a)
-            b = at(at(s[Slot.LIST_B], words)[problem], codes_b)
-            c = at(at(s[Slot.LIST_C], words)[problem], codes_c)
+        alpha = number(s.view(np.float64)[Slot.ALPHA.value])
+        for problem in range(s[Slot.BATCH.value]):
+            a = at(at(s[Slot.LIST_A.value], words)[problem], codes_a)
+            b = at(at(s[Slot.LIST_B.value], words)[problem], codes_b)
+            c = at(at(s[Slot.LIST_C.value], words)[problem], codes_c)
             for i in range(m):
                 for j in range(n):
                     total = number(0)

@@ -15,7 +15,7 @@ from ..entrants import UNFUSED, find_entrants
 from ..vendor import library as vendor
 from ..vendor.files import architecture, file_sha, this_architecture
 from ..vendor.stated import stated_version
-from .environments import WITH_NUMBA, check_environment, check_unchanged, contents_of, environment_side, needed_by, with_packages
+from .environments import NUMBA, WITH_NUMBA, check_environment, check_unchanged, contents_of, environment_side, needed_by, with_packages
 from .installs import install, remove_environment, reopen_environment, requirements_in
 from .remote import packages_of
 
@@ -258,7 +258,8 @@ def _against_environment(bare: Side, entrants: Sequence[Entrant], wanted: tuple[
 def _alone(entrant: Entrant, old: Side, there: dict[str, Entrant]) -> str:
     """What is said of a kernel that the old side has not."""
     if entrant.kernel in WITH_NUMBA:
-        return f"{entrant.kernel}: new, nothing to hold it against (numba is not in {old.place})"
+        has = f"numba {old.packages['numba']}" if "numba" in old.packages else "no numba"
+        return f"{entrant.kernel}: new, nothing to hold it against ({old.word} has {has}, and {NUMBA['numba']} is the least)"
     copies = [name for name, each in there.items() if each.library == entrant.library]
     other = f" ({old.word} has {', '.join(copies)})" if copies else ""
     return f"{entrant.kernel}: new, nothing to hold it against{other}"

@@ -25,7 +25,7 @@ from ..vendor.stated import version_key
 LEAST_PYTHON = (3, 11)  # as pyproject.toml has it
 # Distributions that a worker imports, and the least version that mmbench works with (as pyproject.toml has them).
 NEEDED = {"numpy": "1.26", "llvmlite": "0.45", "ml-dtypes": "0.5"}
-NUMBA = {"numba": "0.61"}
+NUMBA = {"numba": "0.62"}
 WITH_NUMBA = ("naive", "blocked")  # the kernels that import it, when they are built
 _SERVE = Path(__file__).with_name("serve.py")
 _ASK_S = 120.0  # a first start compiles Python's own files, on a disk that may be cold
@@ -139,7 +139,7 @@ def contents_of(side: Side, wanted: tuple[str, ...] = ()) -> Contents:
     entrants = tuple(decode(Entrant, each) for each in said["entrants"])
     chosen = tuple(decode(Entrant, each) for each in said["chosen"])
     packages: dict[str, str] = said["packages"]
-    if "numba" not in packages:
+    if version_key(packages.get("numba", "")) < version_key(NUMBA["numba"]):  # too old, or none
         entrants, chosen = (tuple(e for e in found if e.kernel not in WITH_NUMBA) for found in (entrants, chosen))
     return Contents(entrants, chosen, packages)
 

@@ -63,7 +63,7 @@ def environments() -> Path:
 
 
 def requirements_in(spec: str) -> list[str]:
-    """The requirements of SPEC, which blanks part: `numpy==2.1`, `numba[x]>=0.61,<0.62`, a wheel's path.
+    """The requirements of SPEC, which blanks part: `numpy==2.1`, `numba[x]>=0.62,<0.64`, a wheel's path.
 
     UsageError for anything else: options belong into pip's own settings, and what a URL or a folder of sources brings has no version that
     could be held against.
@@ -83,7 +83,7 @@ def requirements_in(spec: str) -> list[str]:
             if not Path(word).expanduser().is_file():
                 raise UsageError(f"{shown} does not exist", "name the wheel's path, from here or from the root")
         elif not _REQUIREMENT.fullmatch(word):
-            raise UsageError(f"{shown} is no requirement", "write each without blanks: pip:'numpy>=2,<2.2 numba==0.61.2'")
+            raise UsageError(f"{shown} is no requirement", "write each without blanks: pip:'numpy>=2,<2.4 numba==0.62.1'")
     return [str(Path(word).expanduser().absolute()) if word.endswith(".whl") else word for word in words]
 
 
@@ -257,13 +257,14 @@ def _run(command: Sequence[str], deadline: float, failed: str) -> None:
     if process.returncode == 0:
         return
     lines = [line for line in said.splitlines() if line.strip()]
-    why = next((line.removeprefix("ERROR: ") for line in reversed(lines) if line.startswith("ERROR: ")), lines[-1] if lines else "")
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ") and "ResolutionImpossible" not in line]
+    why = (errors or lines or [""])[-1]  # what pip says of an impossible resolution is where to read about it
     hint = "its last words:\n  " + "\n  ".join(lines[-_TAIL_LINES:]) if lines else ""
     if "ensurepip" in said:
         hint = "the standard library's ensurepip is missing here (Debian: apt install python3-venv)"
     elif "conflict" in said.lower():
         hint += (
-            "\nwhat a worker needs is installed at this side's versions: name those that may differ, too (pip:'numba==0.61.2 numpy<2.3')"
+            "\nwhat a worker needs is installed at this side's versions: name those that may differ, too (pip:'numba==0.62.1 numpy<2.4')"
         )
     raise NotPossibleError(f"{failed}: {why or f'exit code {process.returncode}'}", hint)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -155,3 +156,10 @@ def test_a_crew_ends_before_the_code_that_it_naps_in_is_freed() -> None:
     for _ in range(3):
         done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=120, check=False)
         assert (done.returncode, done.stdout.strip()) == (0, "False"), done.stderr
+
+
+@pytest.mark.parametrize("name", ["naive", "blocked", "compiled"])
+def test_compiled_loops_take_slots_as_numbers(name: str) -> None:
+    # numba learned to index by an enumeration in 0.68; the least version that is declared is older
+    text = (Path(__file__).parents[2] / "kernels" / f"{name}.py").read_text(encoding="utf-8")
+    assert re.findall(r"\[Slot\.\w+\]", text) == []

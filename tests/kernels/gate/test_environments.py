@@ -90,6 +90,14 @@ def test_the_environment_is_what_is_installed_in_it(side: Side, tmp_path: Path, 
     assert with_packages(side, contents).packages == contents.packages
 
 
+def test_a_numba_that_is_too_old_counts_as_none(tmp_path: Path) -> None:
+    place = linked_environment(tmp_path / "old")
+    pretend_installed(place, "numba", "0.60.0")
+    contents = contents_of(environment_side("venv:old", "venv", place))
+    assert contents.packages["numba"] == "0.60.0"
+    assert {e.kernel for e in contents.entrants if e.kind == "own"} == {"vectorized", "vectorized-unfused"}
+
+
 def test_words_for_what_is_not_there_choose_nothing_there(side: Side) -> None:
     assert contents_of(side, ("mkl@nowhere", "no-such-kernel")).chosen == ()
     assert [e.kernel for e in contents_of(side, ("no-such-kernel", "vectorized")).chosen] == ["vectorized"]

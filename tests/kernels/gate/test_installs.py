@@ -97,7 +97,7 @@ def test_what_a_worker_needs_has_this_sides_version_unless_it_is_named(tmp_path:
     wheel = tiny_wheel(tmp_path, "ml-dtypes", "9")
     assert to_install(str(wheel), NEEDED) == [str(wheel), here["numpy"], here["llvmlite"]]
     # each version of numba is for one of llvmlite
-    assert f"llvmlite>={NEEDED['llvmlite']}" in to_install("numba==0.61.2", {**NEEDED, **NUMBA})
+    assert f"llvmlite>={NEEDED['llvmlite']}" in to_install("numba==0.62.1", {**NEEDED, **NUMBA})
     assert f"numba>={NUMBA['numba']}" in to_install("llvmlite==0.45", {**NEEDED, **NUMBA})
 
 
@@ -150,7 +150,7 @@ def test_pips_last_words_are_shown_and_nothing_is_left(wheels: Path) -> None:
 def test_a_conflict_with_what_a_worker_needs_says_how_to_free_it(wheels: Path) -> None:
     tiny_wheel(wheels, "tiny-asked", "1", requires="tiny-needed<1")
     tiny_wheel(wheels, "tiny-needed", "0.5")
-    with pytest.raises(NotPossibleError, match="pip could not install tiny-asked") as caught:
+    with pytest.raises(NotPossibleError, match=r"pip could not install tiny-asked tiny-needed==1\.0: Cannot install") as caught:
         install("tiny-asked tiny-needed==1.0", {})
     assert "name those that may differ, too" in caught.value.hint
 
