@@ -227,6 +227,7 @@ reports/                  Rows, figures and pages out of files
     facts.py              List every Fact of a machine under a dotted path
     flat.py               Lay rows of sweeps out flat
     gate_annotations.py   Write a gate as annotations of a GitHub workflow
+    flat.py               Lay rows of sweeps and cells of gates out flat
     gate_compare.py       The terminal screen of a gate seen as a comparison
     gate_exports.py       Write a gate in any of the forms that other programs read: one door to all of them
     gate_flat.py          Lay the cells of a gate out flat: one dict a cell, with the unit in each name, for tables of other programs
@@ -266,6 +267,8 @@ reports/figures/          Every figure, drawn once: for the page as inline SVG, 
     cores.py              Draw how long a cache line takes from one CPU to another: a square of numbers in the order of the topology
     forest.py             Draw ratios with their intervals, sorted, on a logarithmic axis with a line at 1, and geometric means as…
     fragments.py          Lay out who serves what
+    gate_changes.py       Draw what a gate found
+    gate_launches.py      Draw a gate launch by launch
     heatmap.py            Draw a heatmap: rows by columns, a number in each cell, grey with a dash where there is nothing
     keys.py               Draw the key of a figure above or below its axes, in rows that never overlap, and choose the ticks of axes…
     latency.py            Draw load-to-use latency against working set
@@ -282,6 +285,7 @@ reports/page/             One page out of stored files
     chiptable.py          Lay several chips out row by row
     document.py           Describe a report for programs: what `--format json` writes and `--format csv` lays out flat
     evidence.py           Gather what a report stands on
+    gate_tables.py        Tables of a gate for the page: the data behind each figure, families, differences of the sides, commands
     heat.py               Make the heatmaps of a report
     html.py               Write a report as one HTML file that needs nothing else
     markdown.py           Write a report as GitHub-flavoured Markdown
@@ -296,6 +300,7 @@ reports/page/sections/    The sections of a page, one file a section
     comparison.py         Hold libraries against each other, and machines against the first
     cores.py              Cores and units
     fragmentation.py      Say which kernel or library serves which cells right, how near to the best, and where it is absent or wrong
+    gate.py               Show what each gate found
     memory.py             The memory hierarchy
     method.py             How it was measured, under which conditions, with which words, what was skipped, and the raw data
     performance.py        Show rate against size for every kernel, and heatmaps of the best kernel against the roof and of one kernel…

@@ -32,7 +32,9 @@ _SUFFIXES = {".html": "html", ".htm": "html", ".md": "md", ".markdown": "md", ".
 @click.option("--figures", metavar="DIR", help=f"Write every figure there, too, as {', '.join(FIGURE_FORMS)}.")
 @click.option("--title", metavar="TEXT", help="The page's title.")
 @click.option("--section", "sections", multiple=True, metavar="NAME", help="Only this section, and others named so.")
-@click.option("--strict", is_flag=True, help="Exit with 3 where a result is above its roof or a file had to be skipped.")
+@click.option(
+    "--strict", is_flag=True, help="Exit with 3 where a result is above its roof, a file had to be skipped or a gate is untrusted."
+)
 @results_option
 @pass_state
 def report(
@@ -109,13 +111,16 @@ def _page(evidence: Evidence, words: tuple[str, ...], title: str | None) -> Page
     from ..reports.page.html import Page
 
     labels = [subject.label for subject in evidence.subjects]
+    labels = labels or list(dict.fromkeys(plain(gate.machine_id, 60) for gate in evidence.gates))
     several = plural(len(labels), "machine") if labels else "Nothing measured yet"
     shown = title or (" and ".join(labels) if 0 < len(labels) <= 2 else several)
     rows = sum(len(subject.rows) for subject in evidence.subjects)
     sweeps = sum(len(subject.sweeps) for subject in evidence.subjects)
-    newest = max((sweep.started_at for subject in evidence.subjects for sweep in subject.sweeps), default="")
+    started = [sweep.started_at for subject in evidence.subjects for sweep in subject.sweeps]
+    newest = max([*started, *(gate.started_at for gate in evidence.gates)], default="")
     probed = max((s.machine.probed_at for s in evidence.probed if s.machine is not None), default="")
     parts = [f"{plural(rows, 'result')} of {plural(sweeps, 'sweep')}"] if sweeps else []
+    parts += [plural(len(evidence.gates), "gate")] if evidence.gates else []
     parts += [f"the newest of {plain(newest, 24)}"] if newest else []
     parts += [f"probed {plain(probed, 24)}"] if probed else []
     return Page(plain(shown, 160), " · ".join(parts), " ".join(["mmbench report", *(plain(word, 120) for word in words)]))
@@ -154,12 +159,14 @@ def _tell(evidence: Evidence, folder: Path | None, drawn: int) -> None:
         first = evidence.skipped[0]
         more = f" (and {len(evidence.skipped) - 1} more)" if len(evidence.skipped) > 1 else ""
         console.say(f"skipped: {first.place}: {first.reason}{more}")
-    if not evidence.subjects:
+    if not evidence.subjects and not evidence.gates:
         console.say("nothing to report yet: run `mmbench probe` and `mmbench sweep` first, or name other files")
 
 
 def _doubtful(evidence: Evidence) -> bool:
-    """Whether something on the page contradicts itself or is missing: a rate above its roof is an error of one of the two."""
+    """Whether something on the page contradicts itself, is missing or deserves no trust: a rate above its roof is an error."""
     from ..reports.page.rows import is_above
 
-    return bool(evidence.skipped) or any(is_above(row) for subject in evidence.subjects for row in subject.rows)
+    if evidence.skipped or any(gate.controls.untrusted for gate in evidence.gates):
+        return True
+    return any(is_above(row) for subject in evidence.subjects for row in subject.rows)

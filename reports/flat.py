@@ -1,4 +1,4 @@
-"""Lay rows of sweeps out flat: one dict a kernel and cell, with the unit in each name, for tables of other programs."""
+"""Lay rows of sweeps and cells of gates out flat: one dict each, with the unit in each name, for tables of other programs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..configs.codec import encode
+from ..configs.gatedoc import GateDocument
 from ..configs.sweepdoc import SweepRow
 
 # Fields of a Case that have a column.
@@ -61,6 +62,37 @@ def flat_rows(machine_id: str, rows: Iterable[SweepRow]) -> Iterator[dict[str, A
         flat["check_bitwise"] = None if check is None else check.bitwise
         flat["params"] = json.dumps(encode(row.params), ensure_ascii=False, sort_keys=True)
         flat["warnings"] = "; ".join(row.warnings)
+        yield flat
+
+
+# Fields of GateRow and the columns that they become; shares are of the old side's time.
+_GATE = {
+    "verdict": "gate_verdict",
+    "control": "gate_control",
+    "change": "change_share",
+    "low": "change_low_share",
+    "high": "change_high_share",
+    "p": "gate_p",
+    "needed": "gate_p_needed",
+    "blocks": "blocks",
+    "confirmed_on": "confirmed_on",
+    "dropped": "dropped_blocks",
+    "promised": "promised_share",
+    "smallest": "would_have_seen_share",
+    "old_s": "old_s",
+    "new_s": "new_s",
+}
+GATE_COLUMNS = ("gate", *_GATE.values())
+
+
+def flat_gate(document: GateDocument) -> Iterator[dict[str, Any]]:
+    """Every cell of a gate and its controls: what names the cell, and `GATE_COLUMNS`. It has no time of a sweep."""
+    for row in (*document.rows, *document.control_rows):
+        flat: dict[str, Any] = {"machine": document.machine_id, "cell": row.name, "case_id": row.case_id}
+        flat.update((name, getattr(row.case, name)) for name in _CASE)
+        flat |= {"temperature": row.case.temperature, "kernel": row.kernel, "origin": row.origin, "reason": row.why}
+        flat["gate"] = document.run_id
+        flat.update((column, _finite(getattr(row, name))) for name, column in _GATE.items())
         yield flat
 
 

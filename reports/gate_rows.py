@@ -26,7 +26,7 @@ from ..configs.gateplan import Control, GateBlock, GatePlan, Stage, Tuned
 from ..kernels.gate.blocks import Block, Cell, State
 from ..kernels.gate.controls import Controls, judge_controls
 from ..kernels.gate.decide import Finding, decide
-from ..kernels.gate.evidence import block_of_visit, cells_of, rules_of, times_of
+from ..kernels.gate.evidence import block_of_visit, cells_of, rules_of, sides_of, times_of
 from ..kernels.gate.planning import Noise, noises_of
 from ..kernels.gate.pooled import decide_families
 
@@ -209,12 +209,16 @@ def _moments(gate: Gate) -> tuple[Moment, ...]:
 
 
 def _spread(visit: GateBlock) -> float:
-    """The interquartile range of a visit's times over their median, sides taken together: noise within a launch, and the difference too."""
-    times = [t for t in visit.times_s if t > 0 and math.isfinite(t)]
-    if len(times) < 4:
+    """The interquartile range of a visit's times, each over the median of its side: noise within a launch, not the sides' difference."""
+    found: list[float] = []
+    for times in sides_of(visit):
+        usual = [t for t in times if t > 0 and math.isfinite(t)]
+        middle = statistics.median(usual) if usual else 1.0
+        found += [t / middle for t in usual]
+    if len(found) < 4:
         return 0.0
-    low, middle, high = statistics.quantiles(times, n=4)
-    return (high - low) / middle
+    low, _, high = statistics.quantiles(found, n=4)
+    return high - low
 
 
 def differences_of(gate: Gate) -> tuple[Difference, ...]:

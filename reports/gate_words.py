@@ -70,7 +70,8 @@ def shown(change: float, low: float, high: float) -> Shown:
     """All three with the same decimals, as many as the interval's width is worth."""
     ends = [end for end in (low, high) if known(end)]
     width = 100 * (max(ends) - min(ends)) if len(ends) == 2 else 1.0
-    decimals = 2 if width < 0.1 else 1 if width < 10 else 0
+    large = known(change) and abs(change) >= 1
+    decimals = 0 if width >= 10 or large else 2 if width < 0.1 else 1
     return Shown(*(_signed(x, decimals) for x in (change, low, high)))
 
 

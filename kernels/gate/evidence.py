@@ -72,16 +72,24 @@ def cells_of(gate: Gate, control: Control | None = None) -> list[Cell]:
     return found
 
 
+def sides_of(visit: GateBlock) -> tuple[list[float], list[float]]:
+    """The times of the undisturbed turns of a visit: of the old side, of the new one."""
+    sides: tuple[list[float], list[float]] = ([], [])
+    for number, letter in enumerate(visit.orders):
+        for place, turn in enumerate(range(4 * number, 4 * number + 4)):
+            new = (place in (1, 2)) == (letter == "a")
+            if not (visit.marks and visit.marks[turn]):
+                sides[new].extend(visit.times_s[turn * visit.units : (turn + 1) * visit.units])
+    return sides
+
+
 def times_of(visits: Iterable[GateBlock]) -> tuple[float, float]:
     """Seconds a call of the old and of the new side: the medians over all undisturbed turns of all visits; NaN for none."""
     from ..measure.stats import median
 
     sides: tuple[list[float], list[float]] = ([], [])
     for visit in visits:
-        for number, letter in enumerate(visit.orders):
-            for place, turn in enumerate(range(4 * number, 4 * number + 4)):
-                new = (place in (1, 2)) == (letter == "a")
-                if not (visit.marks and visit.marks[turn]):
-                    sides[new].extend(visit.times_s[turn * visit.units : (turn + 1) * visit.units])
+        for side, times in zip(sides, sides_of(visit), strict=True):
+            side += times
     old_s, new_s = (median(times) if times else math.nan for times in sides)
     return old_s, new_s

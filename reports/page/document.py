@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from ...configs.codec import encode
 from ..csvtext import csv_text
-from ..flat import COLUMNS, flat_rows
+from ..flat import COLUMNS, GATE_COLUMNS, flat_gate, flat_rows
 from .blocks import Prose, Section
 from .evidence import Evidence, Subject
 
@@ -26,6 +27,7 @@ def report_json(evidence: Evidence, sections: Sequence[Section]) -> str:
         "kind": "report",
         "verdict": sentences,
         "machines": [_machine(subject) for subject in evidence.subjects],
+        "gates": [encode(gate) for gate in evidence.gates],
         "skipped": [encode(skipped) for skipped in evidence.skipped],
     }
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
@@ -48,5 +50,10 @@ def _machine(subject: Subject) -> dict[str, Any]:
 
 
 def report_csv(evidence: Evidence) -> str:
-    """Every row of every machine, one a line; a head line alone where there is none."""
-    return csv_text((flat for subject in evidence.subjects for flat in flat_rows(subject.id, subject.rows)), COLUMNS)
+    """Every row of every machine, one a line; a head line alone where there is none. Cells of gates follow, in columns of their own."""
+    rows = (flat for subject in evidence.subjects for flat in flat_rows(subject.id, subject.rows))
+    if not evidence.gates:
+        return csv_text(rows, COLUMNS)
+    empty = dict.fromkeys((*COLUMNS, *GATE_COLUMNS))
+    every = chain(rows, (flat for gate in evidence.gates for flat in flat_gate(gate)))
+    return csv_text(({**empty, **flat} for flat in every), (*COLUMNS, *GATE_COLUMNS))

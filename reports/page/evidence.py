@@ -1,4 +1,4 @@
-"""Gather what a report stands on: machines and sweeps out of files, folders and globs, and what could not be read and why.
+"""Gather what a report stands on: machines, sweeps and gates out of files, folders and globs, and what could not be read and why.
 
 Files may be anybody's: a damaged line costs itself, a damaged file costs itself, and both are told in `Evidence.skipped`. Of several sweeps
 of one machine the newest row of each kernel in each cell counts; rows of other versions of a kernel are superseded, never mixed in.
@@ -15,16 +15,22 @@ from pathlib import Path
 
 from ...configs.errors import MmbenchError, StoreError, UsageError
 from ...configs.files import not_regular
+from ...configs.gatedoc import GateDocument
+from ...configs.gatelog import read_gate
+from ...configs.gateplan import GATE
 from ...configs.machine import Machine
 from ...configs.runlog import read_head
 from ...configs.store import find_run, load_machine, machine_folders
 from ...configs.sweepdoc import SweepDocument, SweepKernel, SweepRow
 from ...configs.sweeplog import SWEEP, stream_sweep
 from ...kernels.roofline import Roofs
+from ..gate_rows import gate_document
 from ..sweep_rows import RowMaker, document_of
 from .blocks import plain
 
 MOST_ROWS = 250_000  # of all files together: half a gigabyte
+MOST_GATES = 6  # that are worked out: a second each
+MOST_GATE_BYTES = 256 << 20
 _DEPTH = 4  # folders below the one that is named: results/machine/runs
 SYNTHETIC = "synthetic"
 _PROBE = "probe"  # the kind of a probe's run
@@ -72,12 +78,17 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that a report knows. `names` gives each kernel the name to show, `order` its number: one colour and marker in every figure."""
+    """All that a report knows. `names` gives each kernel the name to show, `order` its number: one colour and marker in every figure.
+
+    `gates` are the newest ones, the newest first; `older_gates` more were found and not read.
+    """
 
     subjects: tuple[Subject, ...]
     skipped: tuple[Skipped, ...] = ()
     names: dict[str, str] = field(default_factory=dict)
     order: dict[str, int] = field(default_factory=dict)
+    gates: tuple[GateDocument, ...] = ()
+    older_gates: int = 0
 
     @property
     def swept(self) -> tuple[Subject, ...]:
@@ -92,6 +103,10 @@ class Evidence:
     def name(self, kernel: str) -> str:
         """The name to show of a kernel."""
         return self.names.get(kernel, plain(kernel, 40))
+
+    def place(self, machine_id: str) -> str:
+        """The label of a machine; its id where nothing else is known of it."""
+        return next((s.label for s in self.subjects if s.id == machine_id), plain(machine_id, 60))
 
     def number(self, kernel: str) -> int:
         """Its number, which chooses colour, marker and dash."""
@@ -108,9 +123,10 @@ def gather(words: Iterable[str], results: Path) -> Evidence:
     skipped: list[Skipped] = []
     machines: dict[str, Path] = {}
     runs: dict[Path, str] = {}  # a run file to its machine's id
+    gates: list[Path] = []
     for path in files_of(list(words), results):
         try:
-            _sort_in(path, machines, runs)
+            _sort_in(path, machines, runs, gates)
         except MmbenchError as error:
             skipped.append(_skipped(path, error.message))
     for path, machine_id in list(runs.items()):
@@ -122,7 +138,26 @@ def gather(words: Iterable[str], results: Path) -> Evidence:
     for machine_id, paths in _by_machine(loaded, runs).items():
         room = MOST_ROWS - sum(len(subject.rows) for subject in subjects)
         subjects.append(_subject(machine_id, loaded.get(machine_id), paths, skipped, room))
-    return arranged([s for s in subjects if s.machine is not None or s.sweeps], skipped)
+    read, older = _gates(gates, skipped)
+    return replace(arranged([s for s in subjects if s.machine is not None or s.sweeps], skipped), gates=read, older_gates=older)
+
+
+def _gates(paths: list[Path], skipped: list[Skipped]) -> tuple[tuple[GateDocument, ...], int]:
+    """(the newest gates that can be read, how many older ones were left): names of run files begin with the moment."""
+    found: list[GateDocument] = []
+    ordered = sorted(paths, key=lambda path: path.name, reverse=True)
+    for number, path in enumerate(ordered):
+        if len(found) == MOST_GATES:
+            return tuple(found), len(ordered) - number
+        try:
+            if path.stat().st_size > MOST_GATE_BYTES:
+                raise StoreError(f"it is larger than the {MOST_GATE_BYTES >> 20} MiB of any gate")
+            gate = read_gate(path, tolerant=True)
+            found.append(gate_document(gate))
+            skipped += [_skipped(path, note) for note in gate.torn]
+        except (MmbenchError, OSError) as error:
+            skipped.append(_skipped(path, error.message if isinstance(error, MmbenchError) else error.strerror or str(error)))
+    return tuple(found), 0
 
 
 def _skipped(path: Path, message: str) -> Skipped:
@@ -204,8 +239,8 @@ def _below(folder: Path, depth: int, top: Path) -> Iterator[Path]:
             yield from _below(entry, depth - 1, top)
 
 
-def _sort_in(path: Path, machines: dict[str, Path], runs: dict[Path, str]) -> None:
-    """Whether a file is a machine or a sweep; a probe's run holds what the machine file holds, and is left out. MmbenchError otherwise."""
+def _sort_in(path: Path, machines: dict[str, Path], runs: dict[Path, str], gates: list[Path]) -> None:
+    """Sort a machine, sweep or gate in; a probe's run holds what the machine file holds, and is left out. MmbenchError otherwise."""
     odd = not_regular(path)
     if odd == "a folder" and path.suffix not in (".json", ".jsonl"):
         why = "a link to a folder elsewhere is not followed: name that folder, too" if path.is_symlink() else "the folder cannot be read"
@@ -218,6 +253,8 @@ def _sort_in(path: Path, machines: dict[str, Path], runs: dict[Path, str]) -> No
     head = read_head(path)
     if head.kind == SWEEP:
         runs[path] = head.machine_id
+    elif head.kind == GATE:
+        gates.append(path)
     elif head.kind != _PROBE:
         raise StoreError(f"there is no kind of run that is called {head.kind[:40]!r}")
 

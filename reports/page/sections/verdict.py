@@ -18,6 +18,9 @@ from ..registry import section
 from ..rows import NOT_A_WIN, failed, highest, is_above, is_timed, rate_words, roof_words, rows_of, shape_words
 from ..standings import Standings, Total
 from ..values import size_claims
+from .gate import sentence_of
+
+MOST_SENTENCES = 4
 
 
 @section("verdict", "Verdict")
@@ -27,7 +30,17 @@ def verdict(evidence: Evidence) -> list[Block]:
     ranked = _ranked(first) if first is not None else []
     sentences = [_best(first, ranked), _by_how_much(first, ranked), _wrong(evidence, first)] if first is not None else []
     sentences.append(_claims(evidence))
+    sentences = _with_gate(evidence, [text for text in sentences if text])
     return [*(Prose(text, "lead") for text in sentences if text), *_synthetic(evidence), *_next(evidence)]
+
+
+def _with_gate(evidence: Evidence, sentences: list[str]) -> list[str]:
+    """The newest gate comes first. Of more than four sentences the second goes: the comparison has it."""
+    if not evidence.gates:
+        return sentences
+    newest = evidence.gates[0]
+    told = [sentence_of(newest, f"gate {plain(newest.run_id, 24)} on {evidence.place(newest.machine_id)}: "), *sentences]
+    return told if len(told) <= MOST_SENTENCES else [*told[:2], *told[3:]]
 
 
 def _ranked(standings: Standings) -> list[Total]:
@@ -130,6 +143,8 @@ _NO_ROWS = "was swept, but no row of its sweeps could be read and used: see what
 
 def _next(evidence: Evidence) -> list[Block]:
     """What to run next where there is nothing, or half."""
+    if not evidence.subjects and evidence.gates:
+        return []
     if not evidence.subjects:
         return [
             Prose("There is nothing to report yet: no machine and no sweep was found.", "lead"),

@@ -8,19 +8,27 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from mmbench.configs.gateplan import CellState
 from mmbench.reports.figures.svg import Classes, inline, mismatched
 from mmbench.reports.figures.theme import styled
 from mmbench.reports.page.blocks import Section
+from mmbench.reports.page.evidence import gather
 from mmbench.reports.page.html import Page as Head
 from mmbench.reports.page.html import page_html
 from mmbench.reports.page.registry import all_sections, sections_of
 from playwright.sync_api import Page
-from report_evidence import two_machines
+from report_evidence import write_machines
+from synthetic_gate import gate_plan, write_gate
 
 
 @pytest.fixture(scope="module")
 def sections(tmp_path_factory: pytest.TempPathFactory) -> list[Section]:
-    return sections_of(two_machines(tmp_path_factory.mktemp("results"), cells=24))
+    results = tmp_path_factory.mktemp("results")
+    write_machines(results, cells=24)
+    write_gate(
+        results, gate_plan(60), changes={1: 0.06, 2: -0.08, 9: 0.04}, noise=0.03, states=[CellState(3, "crashed", "new", "signal 11")]
+    )
+    return sections_of(gather([], results))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +52,7 @@ def test_the_marks_of_every_figure_fit_what_is_drawn_and_its_colours_have_names(
     assert wrong == []
 
 
-def test_every_section_has_something_to_say_of_two_whole_machines(sections: list[Section]) -> None:
+def test_every_section_has_something_to_say_of_two_whole_machines_and_a_gate(sections: list[Section]) -> None:
     assert [section.name for section in sections] == [maker.name for maker in all_sections()]
 
 
@@ -55,8 +63,9 @@ def test_the_page_is_quiet_and_stays_inside_a_phone(opened: Callable[..., Page],
     assert page.locator("figure .tools").count() == page.locator("figure").count() > 10
 
 
-def test_axe_finds_nothing_in_the_page(opened: Callable[..., Page], whole: Path) -> None:
-    page = opened(path=whole, bypass_csp=True)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_page(opened: Callable[..., Page], whole: Path, scheme: str) -> None:
+    page = opened(path=whole, bypass_csp=True, color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true; })")
     found = Axe().run(page).response["violations"]
     assert [(v["id"], [n["html"][:160] for n in v["nodes"][:5]]) for v in found] == []
