@@ -13,15 +13,14 @@ from ..configs.gatedoc import GateDocument, GateRow
 from ..configs.units import pretty
 from .cells import plural
 from .compare_screen import Forest
-from .compare_words import broken
-from .gate_screen import outcome_style, verdict_style
+from .gate_screen import labelled_rows, outcome_style, verdict_style
 from .gate_words import cell_words, known, outcome_sentence, side_words, tally_words, verdict_words, worst_first
 from .look import NARROWEST, WIDEST, Line, Look, Span, flow, joined, paint, titled
-from .tables import Cell, Column, grid, table
+from .tables import Cell, Column
 
 MOST_CELLS = 60  # of the table; `full` shows every one
-_LABEL = 26  # cells of a label before it goes on below
 _LEAD = 5
+_WIDE = 110  # columns from which the times of both sides are shown, too
 _BOUND = 1e9  # of an end that is drawn: what is not known reaches to the edge
 
 
@@ -67,23 +66,21 @@ def _table(document: GateDocument, rows: Sequence[GateRow], look: Look) -> list[
     forest = Forest.of(ratios, look) if ratios and look.width >= 80 else None
     columns = (
         Column("cell", "left"),
-        Column("time old", optional=True),
-        Column("time new", optional=True),
+        Column("time old"),
+        Column("time new"),
         Column("ratio"),
         Column("interval", "left"),
         Column("verdict", "left"),
         Column(forest.scale if forest else "", "left", optional=look.width < 100),
     )
-    body: list[tuple[Cell, ...]] = []
-    for row in rows:
-        first, *more = broken(look.word(cell_words(row, document), 200), _LABEL)
-        body += [(Cell(first), *_figures(row, forest, look)), *((Cell(f"  {piece}"), *[Cell()] * 6) for piece in more)]
-    return table(grid(columns, body), look)
+    body = [(Cell(look.word(cell_words(row, document), 200)), *_figures(row, forest, look)) for row in rows]
+    return labelled_rows(columns, body, look)
 
 
 def _figures(row: GateRow, forest: Forest | None, look: Look) -> list[Cell]:
     ratio, style = _ratio(row), verdict_style(row.verdict)
     seconds = [look.own(pretty(time_s, "s")) if 0 < time_s < _BOUND else look.missing for time_s in (row.old_s, row.new_s)]
+    seconds = seconds if look.width >= _WIDE or look.full else ["", ""]
     span = f"{ratio.low:.3f} to {ratio.high:.3f}" if ratio is not None and known(row.low) and known(row.high) else "unknown"
     drawable = ratio is not None and math.isfinite(ratio.value) and ratio.value > 0
     return [

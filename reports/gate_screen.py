@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from ..configs.gatedoc import GateDocument, GateFamily, GateRow, Verdict
 from ..configs.units import pretty
 from .cells import plural
-from .compare_words import broken
 from .gate_rows import PASSED, UNTRUSTED
 from .gate_words import (
     cell_words,
@@ -30,13 +29,12 @@ from .gate_words import (
     worst_first,
 )
 from .look import NARROWEST, WIDEST, Line, Look, Span, flow, joined, paint, titled
-from .tables import GAP, Cell, Column, grid, table
-from .text import cell_width
+from .tables import Cell, Column, Row, grid, sheet, table
 
 MOST_CELLS = 120  # of the table; `full` shows every one
 _FEW = 8
 _LEAD = 11  # cells of the titles at the left
-_LEAST_LABEL = 16
+_WITH_TIMES = 72  # columns from which both times are shown
 _STYLES = {Verdict.REGRESSION: "bad", Verdict.IMPROVEMENT: "good", Verdict.INCONCLUSIVE: "odd", Verdict.EQUIVALENT: ""}
 
 
@@ -161,20 +159,15 @@ def _cells(document: GateDocument, look: Look) -> list[Line]:
     shown = told if look.full else told[:MOST_CELLS]
     columns = (
         Column("cell", "left"),
-        Column("old", optional=look.width < 80),
-        Column("new", optional=look.width < 80),
+        Column("old"),
+        Column("new"),
         Column("change"),
         Column("interval %"),
         Column("verdict", "left"),
         Column("n", optional=look.width < 80),
         Column("sees"),
     )
-    laid = [_row(row, document, look, 0) for row in shown]
-    heads = list(enumerate(cell_width(column.head) for column in columns))[1:] if laid else []
-    widths = [max(head, *(cell_width(row[i].text) for row in laid)) + GAP for i, head in heads]
-    room = max(_LEAST_LABEL, look.width - sum(widths))
-    blocks = [piece for row in shown for piece in _broken_row(row, document, look, room)]
-    lines = table(grid(columns, blocks), look)
+    lines = labelled_rows(columns, [_row(row, document, look) for row in shown], look)
     lines += _more(len(told) - len(shown), look, document)
     if any(row.verdict is Verdict.INCONCLUSIVE for row in shown):
         text = "n: blocks that count; sees: the smallest slowdown that this cell's blocks would have confirmed; smaller ones may be there"
@@ -184,13 +177,14 @@ def _cells(document: GateDocument, look: Look) -> list[Line]:
     return lines
 
 
-def _row(row: GateRow, document: GateDocument, look: Look, room: int) -> tuple[Cell, ...]:
+def _row(row: GateRow, document: GateDocument, look: Look) -> tuple[Cell, ...]:
     style = verdict_style(row.verdict)
     texts = shown_of(row)
     times = [look.own(pretty(time_s, "s")) if 0 < time_s < 1e9 else look.missing for time_s in (row.old_s, row.new_s)]
+    times = times if look.width >= _WITH_TIMES else ["", ""]
     unsure = row.verdict is Verdict.INCONCLUSIVE
     return (
-        Cell(look.word(cell_words(row, document), 200) if room else ""),
+        Cell(look.word(cell_words(row, document), 200)),
         *(Cell(text) for text in times),
         Cell(texts.change or look.missing, style),
         Cell(texts.span or look.missing, "dim"),
@@ -200,11 +194,13 @@ def _row(row: GateRow, document: GateDocument, look: Look, room: int) -> tuple[C
     )
 
 
-def _broken_row(row: GateRow, document: GateDocument, look: Look, room: int) -> list[tuple[Cell, ...]]:
-    """A row; a label without room goes on below."""
-    whole = _row(row, document, look, room)
-    first, *more = broken(whole[0].text, room)
-    return [(Cell(first), *whole[1:]), *((Cell(f"  {piece}"), *[Cell()] * (len(whole) - 1)) for piece in more)]
+def labelled_rows(columns: Sequence[Column], rows: Sequence[Row], look: Look) -> list[Line]:
+    """A table in which a label that is too long for its column stands above its row; no rows, no lines."""
+    if not rows:
+        return []
+    heads = [column.head for column in columns]
+    laid = sheet(columns, rows, look)
+    return [*laid.head(heads), *(line for row in rows for line in laid.row(row, heads))]
 
 
 def _alike_words(alike: Sequence[GateRow], document: GateDocument) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from mmbench.cli import listing, main
-from synthetic_gate import OLD, write_gate
+from synthetic_gate import OLD, gate_plan, write_gate
 from synthetic_sweep import write_sweep
 
 
@@ -105,3 +105,21 @@ def test_what_a_gate_cannot_say_is_refused_in_a_sentence(words: tuple[str, ...],
     assert result.exit_code == 2
     assert said in result.stderr
     assert "hint: " in result.stderr
+
+
+def test_a_report_is_strict_about_a_gate_that_cannot_be_trusted() -> None:
+    path = write_gate(Path("results"), gate_plan(2), changes={1: 0.06})
+    assert good("report", str(path), "--format", "md", "--strict").count("## Gate") == 1
+    write_gate(Path("results"), gate_plan(4), changes={4: 0.05, 5: 0.05}, run_id="b0b0")  # the first two of "same" differ
+    result = mmbench("report", "b0b0", "--format", "md", "--strict")
+    assert result.exit_code == 3
+    assert "untrusted, so that no verdict of this run counts" in result.stdout
+    assert mmbench("report", "b0b0", "--format", "md").exit_code == 0
+
+
+def test_figures_of_a_gate_are_plotted_by_name() -> None:
+    write_gate(Path("results"), gate_plan(2))
+    names = [line.split()[0] for line in good("plot").splitlines()[1:]]
+    assert names == ["gate-forest", "gate-controls", "gate-noise", "gate-blocks"]
+    good("plot", "gate-forest", "-o", "forest.svg")
+    assert "f64 32x32x32" in Path("forest.svg").read_text(encoding="utf-8")

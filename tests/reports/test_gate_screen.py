@@ -149,9 +149,17 @@ def test_no_document_breaks_a_screen(noisy: GateDocument, seed: int, screen: Cal
     assert not set("\x1b\x00\x07\u202e\u2066") & set(text)
 
 
+@pytest.mark.parametrize("look", list(LOOKS))
+def test_a_gate_compared_is_as_it_was_read_last(noisy: GateDocument, look: str, golden: Callable[[str, str], None]) -> None:
+    text = gate_compare_screen(noisy, **LOOKS[look])
+    assert max(cell_width(line) for line in text.splitlines()) <= LOOKS[look].get("width", 80)
+    golden(f"gate-compare{look}.txt", text + "\n")
+
+
 def test_a_gate_compared_has_ratios_of_its_own_estimates(document: GateDocument) -> None:
     text = gate_compare_screen(document)
-    assert "f64 32x32x32      2.00 µs   2.12 µs  1.060x  1.058 to 1.062  > regression" in text
+    assert "\nf64 32x32x32     1.060x  1.058 to 1.062  > regression  " in text
+    assert "f64 32x32x32      2.00 µs   2.12 µs  1.060x  1.058 to 1.062  > regression" in gate_compare_screen(document, full=True)
     assert max(map(cell_width, gate_compare_screen(document, width=120).splitlines())) <= 120
     names = [row.name for row in sorted(document.rows, key=lambda row: row.name)]
     by_name = gate_compare_screen(document, by_name=True)

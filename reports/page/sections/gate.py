@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import math
 from collections.abc import Sequence
 from functools import partial
 
+from ....configs.codec import encode
 from ....configs.gatedoc import GateDocument, GateRow, Moment, Verdict
 from ....configs.gateplan import Control
 from ...cells import plural
@@ -29,7 +32,7 @@ from ...gate_words import (
     warnings_of,
     worst_first,
 )
-from ..blocks import Block, Code, Figure, Heading, Points, Prose, plain
+from ..blocks import Block, Code, Figure, File, Heading, Points, Prose, plain
 from ..evidence import Evidence
 from ..gate_tables import block_table, cell_table, command_table, differences_table, families_table, launch_table
 from ..registry import section
@@ -37,13 +40,17 @@ from ..registry import section
 MOST_GATES = 3  # shown with figures; of more, their sentences
 MOST_CELLS = 120  # of a forest
 MOST_WARNINGS = 40
+_MOST_FILE = 400 << 10  # compressed
 
-_METHOD = (
+_TURNS = (
     "Old and new side took turns within each block (ABBA or BAAB, by a coin), and every block is a launch of fresh processes with another "
     "layout of memory. A block gives one difference of logarithms; an estimate is the Hodges-Lehmann shift of a cell's blocks, its 95 % "
-    "interval comes from the exact signed-rank test, as do the verdicts. All cells are screened; those that the screen could not let pass "
-    "are confirmed on fresh blocks only. Equivalent means that the whole interval lies within the effect to detect; inconclusive means "
-    "that nobody knows, not that nothing changed. `mmbench explain gate` says what is not covered."
+    "interval comes from the exact signed-rank test, as do the verdicts."
+)
+_VERDICTS = (
+    "All cells are screened; those that the screen could not let pass are confirmed on fresh blocks only. Equivalent means that the whole "
+    "interval lies within the effect to detect; inconclusive means that nobody knows, not that nothing changed. `mmbench explain gate` "
+    "says what is not covered."
 )
 _FOREST_HOW = (
     "Each point is the change of time of the new side in one cell with its 95 % interval: right of nought it takes longer. A regression "
@@ -70,7 +77,7 @@ def gate(evidence: Evidence) -> list[Block]:
     if not evidence.gates:
         return []
     several = len(evidence.gates) > 1
-    blocks: list[Block] = [Prose(_METHOD, "how")]
+    blocks: list[Block] = [Prose(_TURNS, "how"), Prose(_VERDICTS, "how")]
     for number, document in enumerate(evidence.gates[:MOST_GATES], 1):
         title = gate_title(evidence, document)
         blocks += [Heading(title)] if several else []
@@ -120,7 +127,7 @@ def _shown(document: GateDocument, where: str, end: str) -> list[Block]:
     blocks += families_table(document) or [Prose("No cells were judged together.", "note")]
     blocks += [figure for figure in (_controls(document, end), _noise(document, end), _blocks(document, end)) if figure]
     blocks += differences_table(document)
-    return [*blocks, *_commands(document)]
+    return [*blocks, *_commands(document), *_raw(document, end)]
 
 
 def _capital(text: str) -> str:
@@ -290,3 +297,12 @@ def _commands(document: GateDocument) -> list[Block]:
     lines = [plain(command, 2000) for command in (document.command, *worst) if command]
     found: list[Block] = [Code("\n".join(lines), "Run it again: the whole gate, then its worst cells alone")] if lines else []
     return [*found, *command_table(document)]
+
+
+def _raw(document: GateDocument, end: str) -> list[Block]:
+    """All of it to download; where that is too large for a page, how to get it."""
+    text = json.dumps(encode(document), ensure_ascii=False) + "\n"
+    content = gzip.compress(text.encode("utf-8", errors="backslashreplace"), compresslevel=9, mtime=0)
+    if len(content) > _MOST_FILE:
+        return [Prose("The blocks of this gate are too many for a page: `mmbench show RUN --json` writes them.", "note")]
+    return [File(f"gate{end}.json.gz", "This gate with every block (JSON)", "application/gzip", content)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import math
@@ -18,12 +19,13 @@ from mmbench.configs.gateplan import CellState
 from mmbench.reports.figures.gate_changes import limits, percent_ticks
 from mmbench.reports.figures.svg import file_of, mismatched
 from mmbench.reports.gate_rows import gate_document
-from mmbench.reports.page.blocks import Block, Code, Prose
+from mmbench.reports.page.blocks import Block, Code, File, Prose
 from mmbench.reports.page.document import report_csv, report_json
 from mmbench.reports.page.evidence import MOST_GATES, Evidence, gather
 from mmbench.reports.page.html import Page, page_html
 from mmbench.reports.page.markdown import page_markdown
 from mmbench.reports.page.registry import sections_of
+from mmbench.reports.page.sections import gate as section
 from mmbench.reports.page.sections.gate import MOST_CELLS, change_row, chosen, gate
 from mmbench.reports.page.sections.verdict import verdict
 from report_evidence import two_machines, write_machines
@@ -152,6 +154,14 @@ def test_every_cell_has_a_command_and_the_sides_differ_in_what_they_do(document:
     (code,) = [block for block in blocks if isinstance(block, Code)]
     assert code.text.splitlines()[0] == document.command
     assert rows(tables(blocks)["In what the sides differ"])["openblas@numpy: core"][0].text == "Haswell"
+
+
+def test_the_page_carries_the_whole_gate(document: GateDocument, monkeypatch: pytest.MonkeyPatch) -> None:
+    (file,) = [block for block in shown(document) if isinstance(block, File)]
+    carried = json.loads(gzip.decompress(file.content))
+    assert carried["rows"][1]["differences"] == list(document.rows[1].differences)
+    monkeypatch.setattr(section, "_MOST_FILE", 100)
+    assert "too many for a page" in prose(shown(document))
 
 
 def test_several_gates_have_headings_and_figures_of_their_own(document: GateDocument) -> None:
