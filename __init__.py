@@ -18,6 +18,7 @@ configs/                  What things are, and what was chosen. Standard library
     gatedoc.py            Describe what a gate found, derived and ready to be read
     gatelog.py            Read a gate's run file: the plan, what was tuned and promised, the launches, every block, and how it ended
     gateplan.py           Describe a gate before it runs
+    historydoc.py         Describe what became of kernels over stored runs of one machine
     machine.py            Describe one machine: what it is, what it claims and what was measured, as frozen records of Facts
     plan.py               Describe a sweep before it runs and when it ends
     profiles.py           Load sweep profiles
@@ -103,6 +104,7 @@ kernels/emit/isa/         One file an instruction set: its instructions, how eac
 kernels/gate/             Hold a build against another
     artifact.py           Turn what a gate is run against
     blocks.py             Turn the timings of a quartet
+    change_points.py      Find where a series of runs changed
     controls.py           Hold the gate itself to account
     course.py             Keep what is known of a gate under way
     decide.py             Decide for every cell
@@ -114,6 +116,7 @@ kernels/gate/             Hold a build against another
     installs.py           Make an environment for `pip:SPEC` with the standard library's venv and pip, keep it while somebody uses it,…
     launch.py             One launch of a gate
     places.py             Put a library or an environment into a fresh place for one launch
+    evidence.py           Turn a gate's run file into the cells that `decide` judges, and the rules that it was begun with
     planning.py           Plan a gate before it starts
     pooled.py             See a small shift that all cells of a family share, too small to be seen in any one of them
     power.py              Know beforehand what a signed-rank test of n blocks can see
@@ -240,7 +243,10 @@ reports/                  Rows, figures and pages out of files
     gate_times.py         Write the raw times of a gate for the tools of others
     gate_trackers.py      Write a gate for services that keep a history
     gate_words.py         Say in words what a gate found: what the screen, the page, lists and comparisons all say alike
+    gate_rows.py          Derive what a gate found from its run file: verdicts, estimates with intervals, controls, noise over time
     header.py             Say in the first lines what machine this is and under which conditions it was measured
+    history.py            Turn stored runs of one machine into series, one for each kernel and cell, and find the runs at which times…
+    history_screen.py     The terminal screen of a history
     junit.py              Write a sweep as a JUnit file, which every CI system shows: one test case for each kernel in each cell
     look.py               Say how a screen is to look (width, colour, characters, depth), and turn styled lines into one string
     markdown.py           Write a sweep as GitHub-flavoured Markdown tables
@@ -326,6 +332,7 @@ cli/                      One file a subcommand; nothing but words in and out
     gate_exit.py          Turn what a gate found, and what `--fail-on` names, into an exit code and the sentence that goes with it
     gate_exports.py       Write a gate's exports: one file a form, and what GitHub shows, all of it also when the gate fails
     gate_progress.py      Show how far a gate is
+    history.py            `mmbench history`
     interrupts.py         Hear one Ctrl-C: from the first on, what was measured is put away in peace, however often it is pressed again
     listing.py            List what there is
     machine_file.py       Measure a machine and keep what was found
@@ -337,6 +344,8 @@ cli/                      One file a subcommand; nothing but words in and out
     report.py             `mmbench report`: turn result files into one page, or into tables and figures
     resume.py             Go on with a sweep or a gate that was cut off
     show.py               Show what is stored: a machine's screen, a sweep's tables, a gate's verdicts, or what happened in a run
+    revision.py           Find out which commit is checked out where a run is started, so that a history can name it
+    show.py               Show what is stored: a machine's screen, a sweep's tables, or what happened in a run
     state.py              Carry from the main command to its subcommands what was given on the command line, and the settings that…
     sweep.py              `mmbench sweep`: run every kernel over a grid of shapes and data types, proven right before it is timed
     sweep_course.py       One sweep from its first row to its exit code

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("report:report", "Make one offline page of rooflines, chips, kernels and comparisons."),
     "plot": ("plot:plot", "Draw one figure of a report, such as roofline, latency or fragments."),
     "compare": ("compare:compare", "Compare two runs, machines or kernels, cell by cell."),
+    "history": ("history:history", "Show kernels over all stored runs of a machine, and where times changed."),
     "doctor": ("doctor:doctor", "Say whether a measurement here, now, can be trusted, and what to change."),
     "show": ("show:show", "Show a stored machine or run again."),
     "list": ("listing:list_", "List kernels, libraries, data types, presets, probes, stored runs…"),

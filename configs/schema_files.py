@@ -14,6 +14,7 @@ from .codec import json_schema
 from .comparedoc import CompareDocument
 from .gatedoc import GateDocument
 from .gateplan import CellState, GateBlock, GateOpened, GatePlan, Launch, Promise, Tuned
+from .historydoc import HistoryDocument
 from .machine import Conditions, Machine
 from .plan import Opened, SweepEnd, SweepPlan
 from .runlog import Event
@@ -86,6 +87,11 @@ def compare_schema() -> dict[str, Any]:
     return json_schema(CompareDocument, "mmbench comparison document", _HOME + "compare")
 
 
+def history_schema() -> dict[str, Any]:
+    """Of what `mmbench history --json` writes."""
+    return json_schema(HistoryDocument, "mmbench history document", _HOME + "history")
+
+
 def schema_texts() -> dict[str, str]:
     """File name -> text, as shipped."""
     made = {
@@ -94,5 +100,6 @@ def schema_texts() -> dict[str, str]:
         "sweep.schema.json": sweep_schema(),
         "gate.schema.json": gate_schema(),
         "compare.schema.json": compare_schema(),
+        "history.schema.json": history_schema(),
     }
     return {name: json.dumps(schema, indent=1, ensure_ascii=False) + "\n" for name, schema in made.items()}
