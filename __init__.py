@@ -6,6 +6,7 @@ is drawn from the first line of each module: `pytest tests/test_map.py --update-
 The map:
 
 configs/                  What things are, and what was chosen. Standard library only
+    baselines.py          Keep runs under names, so that a later sweep can be held against `main` or `v1.2`
     cases.py              Ask one question of a kernel, and keep its answer: Case, Variant, Samples, Check and Measurement
     chips.py              Load what is published of chips: sizes, latencies and rates, with the source of every figure
     codec.py              Turn frozen records into plain JSON values and back, and say the place of whatever does not fit
@@ -128,6 +129,7 @@ kernels/gate/             Hold a build against another
     session.py            Answer for one side of a gate in a process of its own
     signed_rank.py        Test by exact randomisation whether paired differences lie above a margin
     tuning.py             Choose how a cell is measured from what is measured on it now
+    stored.py             Decide between two stored runs of one machine, which were minutes or months apart
     turn_length.py        Choose how long a turn lasts before the other side takes over, from timings recorded on this machine a moment…
 
 kernels/measure/          Time machine code: clock, stopwatch, sampler, conditions, workers
@@ -244,6 +246,7 @@ reports/                  Rows, figures and pages out of files
     gate_trackers.py      Write a gate for services that keep a history
     gate_words.py         Say in words what a gate found: what the screen, the page, lists and comparisons all say alike
     gate_rows.py          Derive what a gate found from its run file: verdicts, estimates with intervals, controls, noise over time
+    gate_stored.py        Hold a new sweep against a stored one of the same machine
     header.py             Say in the first lines what machine this is and under which conditions it was measured
     history.py            Turn stored runs of one machine into series, one for each kernel and cell, and find the runs at which times…
     history_screen.py     The terminal screen of a history
@@ -258,6 +261,7 @@ reports/                  Rows, figures and pages out of files
     samples.py            List every raw sample of a machine, one row a sample: for tables, data frames, and anyone who trusts no median
     screen.py             The terminal screen of a machine: one string out of one record, the same wherever and whenever it is drawn
     sparkline.py          Draw the latency curve in a few characters: time a load, log scale, over the working set, log scale
+    stored_screen.py      Say on a terminal what a sweep is beside a stored one
     sweep_notes.py        Sum up who was not asked and what is absent, one line a class of reasons
     sweep_plan.py         Say what a sweep would do
     sweep_rows.py         Derive a sweep's figures from its raw samples
@@ -347,6 +351,7 @@ cli/                      One file a subcommand; nothing but words in and out
     revision.py           Find out which commit is checked out where a run is started, so that a history can name it
     show.py               Show what is stored: a machine's screen, a sweep's tables, or what happened in a run
     state.py              Carry from the main command to its subcommands what was given on the command line, and the settings that…
+    stored_gate.py        Hold a sweep that has just been run against a stored one
     sweep.py              `mmbench sweep`: run every kernel over a grid of shapes and data types, proven right before it is timed
     sweep_course.py       One sweep from its first row to its exit code
     sweep_progress.py     Show how far a sweep is: one transient line on a terminal, one line a finished cell elsewhere

@@ -30,7 +30,7 @@ def answer(cell: Cell, kernel: str, factor: float, sha: str = "0a1b2c3d") -> Mea
     """The usual answer, so many times slower."""
     made = row(cell, kernel)
     usual_s = cell.case.operations / {"naive": 1.5e9, "vectorized": 90e9, "openblas@debian": 80e9}[kernel]
-    return replace(made, samples=samples(usual_s * factor, 6, spread=0.0), code_sha=sha)
+    return replace(made, samples=samples(usual_s * factor, 8, spread=0.0), code_sha=sha)
 
 
 def write_day(

@@ -1,0 +1,126 @@
+"""`--save-baseline`, `--baseline` and `--against run:` as a user types them: small real sweeps, refusals, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from mmbench import __version__
+from mmbench.cli import main
+from mmbench.cli.stored_gate import check_gate
+from mmbench.configs.baselines import list_baselines, save_baseline
+from mmbench.configs.cases import Case
+from mmbench.configs.errors import MmbenchError
+from mmbench.configs.gatedoc import GateDocument, GateRow, Verdict
+from mmbench.configs.gateplan import Side
+from mmbench.configs.runlog import list_runs
+from synthetic_history import course, write_day
+from synthetic_machine import synthetic_machine
+
+SMALL = ("--shapes", "24,25,26,27,28,29,30,31,32", "--kernels", "vectorized", "--no-probe", "--precision", "50%", "--time-budget", "20s")
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser()))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", "")
+    for name in ("MMBENCH_RESULTS", "MMBENCH_TIME_BUDGET", "MMBENCH_SEED"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def sweep(*words: str) -> Result:
+    return CliRunner().invoke(main.cli, ["--results", "results", "sweep", *words])
+
+
+def test_a_run_is_kept_and_the_next_held_against_it() -> None:
+    first = sweep(*SMALL, "--save-baseline", "main")
+    assert first.exit_code == 0, first.output
+    (run,) = list_runs(Path("results"))
+    assert list_baselines(Path("results"), run.machine_id) == ["main"]
+    assert "kept as baseline 'main'" in first.stderr
+    second = sweep(*SMALL, "--baseline", "main", "--json")
+    assert second.exit_code in (0, 1), second.output
+    document = json.loads(second.stdout)
+    assert (document["kind"], document["old"]["word"], len(document["rows"])) == ("gate", "baseline main", 9)
+    assert document["weak"]
+    third = sweep(*SMALL, "-k", "not 24x24x24", "--against", f"run:{run.id}", "--save-baseline", "other")
+    assert third.exit_code in (1, 4)
+    assert "1 deleted" in " ".join(third.stdout.split())
+    assert "not kept as baseline 'other'" in third.stderr
+    assert list_baselines(Path("results"), run.machine_id) == ["main"]
+    assert sweep("--baseline", "main", "--dry-run").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--baseline", "main"], 5, "no baseline 'main' is kept"),
+        (["--baseline", "../main"], 2, "cannot be the name"),
+        (["--save-baseline", "a/b"], 2, "cannot be the name"),
+        (["--save-baseline", ""], 2, "--save-baseline"),
+        (["--against", "run:none"], 5, "no run 'none' is stored"),
+        (["--against", "run:"], 2, "no side can be made of it"),
+        (["--against", "5a3e"], 2, "write run:FILE"),
+        (["--against", "run:x", "--baseline", "y"], 2, "both name the old side"),
+        (["--fail-on", "inconclusive"], 2, "nothing is judged"),
+        (["--fail-on", "regression"], 2, "there is no 'regression'"),
+    ],
+)
+def test_what_is_refused_before_anything_is_measured(words: list[str], code: int, said: str) -> None:
+    found = sweep(*SMALL, *words)
+    assert (found.exit_code, said in found.output) == (code, True), found.output
+    assert list_runs(Path("results")) == []
+
+
+def test_other_machines_other_versions_and_other_files_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = write_day(Path("there"), 0, course(), machine="zen5-16c-000000")
+    other = sweep(*SMALL, "--against", f"run:{elsewhere}")
+    assert (other.exit_code, "is of zen5-16c-000000" in other.output) == (5, True)
+    here = replace(synthetic_machine(), id="this-1")
+    monkeypatch.setattr("mmbench.cli.machine_file.identified", lambda: here)
+    old = write_day(Path("results"), 0, course(), machine="this-1", versions={"mmbench": "0.0.0"})
+    save_baseline(Path("results"), "this-1", "main", old)
+    aged = sweep(*SMALL, "--baseline", "main")
+    assert (aged.exit_code, "measured by mmbench 0.0.0" in aged.output) == (5, True)
+    torn = write_day(Path("results"), 1, course(), machine="this-1", versions={"mmbench": __version__})
+    torn.write_bytes(torn.read_bytes().replace(b'"event":"row"', b'"event":7', 1))
+    damaged = sweep(*SMALL, "--against", f"run:{torn}")
+    assert (damaged.exit_code, "line" in damaged.output) == (2, True)
+
+
+def document(*verdicts: Verdict) -> GateDocument:
+    case = Case(8, 8, 8)
+    rows = tuple(GateRow(str(i), case.id, case, "naive", verdict) for i, verdict in enumerate(verdicts))
+    return GateDocument(1, "a", "m", "2026-11-25T12:00:00Z", Side("baseline main", "run"), Side("here"), rows=rows)
+
+
+USUAL = frozenset({"wrong", "crashed", "timeout"})
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "fail_on", "code"),
+    [
+        ((Verdict.EQUIVALENT, Verdict.IMPROVEMENT), USUAL, 0),
+        ((Verdict.REGRESSION, Verdict.WRONG), USUAL, 1),
+        ((Verdict.WRONG,), USUAL, 4),
+        ((Verdict.DELETED, Verdict.INCONCLUSIVE), USUAL, 4),
+        ((Verdict.MISSING,), frozenset({"wrong"}), 4),
+        ((Verdict.INCONCLUSIVE,), USUAL, 0),
+        ((Verdict.INCONCLUSIVE,), frozenset({"inconclusive"}), 3),
+        ((Verdict.REGRESSION,), frozenset({"inconclusive"}), 1),
+        ((Verdict.REGRESSION, Verdict.CRASHED), frozenset(), 0),
+    ],
+)
+def test_the_exit_code(verdicts: tuple[Verdict, ...], fail_on: frozenset[str], code: int) -> None:
+    if not code:
+        check_gate(document(*verdicts), fail_on)
+        return
+    with pytest.raises(MmbenchError) as failed:
+        check_gate(document(*verdicts), fail_on)
+    assert failed.value.exit_code == code
