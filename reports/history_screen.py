@@ -18,7 +18,8 @@ from .sparkline import LatencyCurve, sparkline
 from .sweep_words import case_words
 from .tables import Cell, Column, grid, table
 
-_MOST_CHANGES = 20  # without `full`
+_MOST_MOMENTS = 8  # without `full`
+_INDENT = 12  # behind a date
 _MOST_SERIES = 12
 _FEW = 4
 _COURSE = 16  # cells of a sparkline
@@ -48,15 +49,20 @@ def _head(document: HistoryDocument, look: Look) -> list[Line]:
 
 
 def _changes(document: HistoryDocument, look: Look) -> list[Line]:
-    """Every change point, the largest first, and by which standard it is one."""
-    found = sorted(((s, c) for s in document.series for c in s.changes), key=lambda pair: -abs(math.log1p(pair[1].change)))
-    lines = _verdict(document, len(found), look)
+    """Every change point, those of one run together, the newest run first; and by which standard they are changes."""
+    found: dict[tuple[int, int], list[tuple[HistorySeries, ChangePoint]]] = {}
+    for series in document.series:
+        for change in series.changes:
+            found.setdefault((change.after, change.before), []).append((series, change))
+    lines = _verdict(document, sum(map(len, found.values())), look)
     names = short_kernels(s.kernel for s in document.series)
-    shown = found if look.full else found[:_MOST_CHANGES]
-    for series, change in shown:
-        lines += _change(document, series, change, names[series.kernel], look)
-    if len(found) > len(shown):
-        lines.append((Span(f"{plural(len(found) - len(shown), 'more change')} with --full", "dim"),))
+    ordered = sorted(found, reverse=True)
+    shown = ordered if look.full else ordered[:_MOST_MOMENTS]
+    for key in shown:
+        lines += _moment(document, sorted(found[key], key=lambda pair: -abs(math.log1p(pair[1].change))), names, look)
+    if len(ordered) > len(shown):
+        left = sum(len(found[key]) for key in ordered[len(shown) :])
+        lines.append((Span(f"{plural(left, 'earlier change')} with --full", "dim"),))
     return lines
 
 
@@ -77,20 +83,35 @@ def _verdict(document: HistoryDocument, count: int, look: Look) -> list[Line]:
     return flow(look.own(text), look, style="strong")
 
 
-def _change(document: HistoryDocument, series: HistorySeries, change: ChangePoint, name: str, look: Look) -> list[Line]:
-    """`2026-11-12  +5.1 %  openblas f32 128x768x768`, and below it between which runs and commits, and what else changed there."""
-    after, before = document.runs[change.after], document.runs[change.before]
-    slower = change.change > 0
-    cell = look.word(f"{name} {series.case.dtype} {case_words(series.case)}", 120)
-    raw = "" if series.unit is Unit.RATIO else f" ({_kind(series)})"
-    head = f"{_day(after.started_at, look)}  {_share(change.change)}  {cell}{raw}"
-    lines = flow(look.own(head), look, rest=" " * 12, style="bad" if slower else "good", width=look.width)
+def _moment(document: HistoryDocument, changes: list[tuple[HistorySeries, ChangePoint]], names: dict[str, str], look: Look) -> list[Line]:
+    """`2026-11-12  run d017 to d018 · commit 17ab… to 18ab…`, what else was altered there, and the cells, the largest change first."""
+    first = changes[0][1]
+    after, before = document.runs[first.after], document.runs[first.before]
     parts = [f"run {look.word(before.id, 16)} to {look.word(after.id, 16)}"]
     if before.commit or after.commit:
         parts.append(f"commit {_commit(before.commit, look)} to {_commit(after.commit, look)}")
-    parts.append(f"p {figure(change.p)}")
-    parts += [_altered_words(each, look) for each in (*change.altered, *after.altered)]
-    return [*lines, *((Span(" " * 12 + line[0].text, "dim"),) for line in joined(parts, look, width=look.width - 12))]
+    parts += [_altered_words(each, look) for each in after.altered]
+    altered = {f"{look.word(names[s.kernel], 30)}: {_altered_words(each, look)}": None for s, c in changes for each in c.altered}
+    said = joined([*parts, *list(altered)[:_FEW]], look, rest="", width=look.width - _INDENT)
+    day = f"{_day(after.started_at, look)}  "
+    lines: list[Line] = [(Span((" " * _INDENT if i else day) + line[0].text, "strong"),) for i, line in enumerate(said)]
+    shown = changes if look.full else changes[:_FEW]
+    for series, change in shown:
+        cell = look.word(f"{names[series.kernel]} {series.case.dtype} {case_words(series.case)}", 120)
+        raw = "" if series.unit is Unit.RATIO else f" ({_kind(series)})"
+        lines.append((
+            Span(_share(change.change).rjust(_INDENT - 2), "bad" if change.change > 0 else "good"),
+            Span(f"  {cell}{raw}"),
+            Span(f"  p {figure(change.p)}", "dim"),
+        ))  # fmt: skip
+    left = changes[len(shown) :]
+    if left:
+        ends = sorted(change.change for _, change in left)
+        who = ", ".join(dict.fromkeys(look.word(names[series.kernel], 30) for series, _ in left))
+        lines += flow(
+            look.own(f"{len(left)} more of {who}: {_share(ends[0])} to {_share(ends[-1])}"), look, first=" " * _INDENT, rest=" " * _INDENT
+        )
+    return lines
 
 
 def _table(document: HistoryDocument, look: Look) -> list[Line]:

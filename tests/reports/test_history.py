@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mmbench.configs.cases import Case
 from mmbench.configs.errors import UsageError
 from mmbench.configs.gatelog import read_gate
 from mmbench.configs.historydoc import HistoryDocument, HistorySeries, Unit
+from mmbench.configs.plan import Cell
 from mmbench.configs.sweeplog import list_sweeps, read_sweep
 from mmbench.kernels.roofline import Roofs
 from mmbench.reports.history import Past, history_document, past_of_gate, past_of_sweep
@@ -142,6 +144,18 @@ def test_rows_without_a_time_and_runs_given_twice_do_not_count(tmp_path: Path) -
         maker.take(replace(row, samples=replace(row.samples, time_s=(), calls=(), clock_hz=(), at_s=(), dirty=())))
     assert past_of_sweep(sweep, maker.rows()).answers == ()
     assert "no kernel has a time" in history_screen(history_document([Past(sweep.run, "x", ())]))
+
+
+def test_changes_of_one_run_are_told_together(tmp_path: Path) -> None:
+    """Six cells of a library that became slower with one update are one thing that happened."""
+    grid = tuple(Cell(Case(64 + 16 * i, 64, 64), "cube") for i in range(6))
+    noise = course(step=0, noise=0.003)
+    for day in range(24):
+        write_day(tmp_path, day, lambda d, k, c: noise(d, k, c) * (1.3 if "@" in k and d >= 10 else 1), grid=grid)
+    lines = history_screen(history_document(pasts(tmp_path))).splitlines()
+    assert [line for line in lines if line.startswith("2026-09-11")] == ["2026-09-11  run d009 to d010 · commit 09abababab to 10abababab"]
+    assert sum("%  openblas f32" in line for line in lines) == 4
+    assert any("2 more of openblas: +" in line for line in lines)
 
 
 @pytest.mark.parametrize(("width", "ascii_only"), [(80, False), (60, True), (120, False)])

@@ -38,9 +38,13 @@ def test_nothing_is_found_in_noise_more_often_than_stated(kind: str) -> None:
 def test_the_p_value_is_one_after_maximising() -> None:
     """Under nothing, p is at most x in no more than a share x of series, although the best of all places was chosen."""
     source = random(3)
-    p = np.array([best_split(source.normal(0, 1, 20), random(i), 999).p for i in range(400)])
+    draws = source.normal(0, 1, (400, 20))
+    p = np.array([best_split(row, random(i), 999).p for i, row in enumerate(draws)])
+    alone = np.array([change_points({"x": row})["x"].p for row in draws])  # by draws that all series of one length share
+    assert np.max(np.abs(alone - p)[p < 0.1]) < 0.08
     for x in (0.01, 0.05, 0.2):
-        assert np.mean(p <= x) <= x + 3 * math.sqrt(x * (1 - x) / p.size)
+        for each in (p, alone):
+            assert np.mean(each <= x) <= x + 3 * math.sqrt(x * (1 - x) / p.size)
     assert np.mean(p <= 0.2) > 0.1  # and it is no useless one
 
 
@@ -59,15 +63,24 @@ def test_what_comes_and_goes_is_found_at_both_ends() -> None:
     assert len(found.splits) == 2
 
 
-@pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("at", [(5,), (15,), (24,), (10, 20)])
-def test_the_places_are_those_that_ruptures_finds(seed: int, at: tuple[int, ...]) -> None:
-    """Given how many there are, ruptures' exact search finds where; this one has to find the number as well."""
-    values = steps(100 + seed, at=at, size=0.08)
-    theirs = ruptures.Dynp(model="l2", min_size=LEAST, jump=1).fit(values).predict(n_bkps=len(at))[:-1]
-    ours = [s.at for s in change_points({"x": values}, alpha=0.01)["x"].splits]
-    assert len(ours) == len(theirs)
-    assert all(abs(a - b) <= 1 for a, b in zip(ours, theirs, strict=True))
+def test_the_places_are_those_that_ruptures_finds(at: tuple[int, ...]) -> None:
+    """Given how many there are, ruptures' exact search finds where; this one has to find the number, too, but for its chance of error."""
+    more = 0
+    for seed in range(10):
+        values = steps(100 + seed, at=at, size=0.08)
+        theirs = ruptures.Dynp(model="l2", min_size=LEAST, jump=1).fit(values).predict(n_bkps=len(at))[:-1]
+        ours = [s.at for s in change_points({"x": values}, alpha=0.01)["x"].splits]
+        assert all(min(abs(place - found) for found in ours) <= 1 for place in theirs)
+        more += len(ours) - len(theirs)
+    assert more <= 1
+
+
+def test_the_parts_of_a_changed_series_hold_no_more_than_stated() -> None:
+    runs, more = 300, 0
+    for seed in range(runs):
+        more += len(change_points({"x": steps(500 + seed, at=(15,), size=0.08)}, alpha=ALPHA)["x"].splits) > 1
+    assert more <= ALPHA * runs + 3 * math.sqrt(runs * ALPHA)
 
 
 def test_few_runs_are_not_tested_and_how_many_are_needed_is_known() -> None:
@@ -98,6 +111,15 @@ def test_the_same_series_gives_the_same_answer_whatever_stands_beside_it() -> No
     alone, beside = change_points({"x": values}), change_points({"a": steps(1), "x": values})
     assert alone["x"].p == pytest.approx(beside["x"].p, rel=0.5)
     assert change_points({"x": values}) == alone
+
+
+def test_single_wild_runs_are_no_change_and_hide_none() -> None:
+    wild = steps(21, at=(15,))
+    wild[[3, 20]] += (0.4, -0.3)
+    assert any(abs(s.at - 15) <= 1 for s in change_points({"x": wild})["x"].splits)
+    calm = steps(22)
+    calm[12] += 0.5
+    assert change_points({"x": calm})["x"].splits == ()
 
 
 def test_constant_series_and_ties_are_nothing() -> None:
