@@ -17,7 +17,7 @@ from mmbench.configs.cases import Case
 from mmbench.configs.errors import MmbenchError
 from mmbench.configs.gatedoc import GateDocument, GateRow, Verdict
 from mmbench.configs.gateplan import Side
-from mmbench.configs.runlog import list_runs
+from mmbench.configs.runlog import list_runs, read_head
 from synthetic_history import course, write_day
 from synthetic_machine import synthetic_machine
 
@@ -38,12 +38,15 @@ def sweep(*words: str) -> Result:
     return CliRunner().invoke(main.cli, ["--results", "results", "sweep", *words])
 
 
-def test_a_run_is_kept_and_the_next_held_against_it() -> None:
+def test_a_run_is_kept_and_the_next_held_against_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(Path().absolute().parent))
+    monkeypatch.setenv("GITHUB_SHA", "0123456789abcdef")
     first = sweep(*SMALL, "--save-baseline", "main")
     assert first.exit_code == 0, first.output
     (run,) = list_runs(Path("results"))
     assert list_baselines(Path("results"), run.machine_id) == ["main"]
     assert "kept as baseline 'main'" in first.stderr
+    assert read_head(run.path).versions["commit"] == "0123456789abcdef"
     second = sweep(*SMALL, "--baseline", "main", "--json")
     assert second.exit_code in (0, 1), second.output
     document = json.loads(second.stdout)
