@@ -117,7 +117,6 @@ kernels/gate/             Hold a build against another
     installs.py           Make an environment for `pip:SPEC` with the standard library's venv and pip, keep it while somebody uses it,…
     launch.py             One launch of a gate
     places.py             Put a library or an environment into a fresh place for one launch
-    evidence.py           Turn a gate's run file into the cells that `decide` judges, and the rules that it was begun with
     planning.py           Plan a gate before it starts
     pooled.py             See a small shift that all cells of a family share, too small to be seen in any one of them
     power.py              Know beforehand what a signed-rank test of n blocks can see
@@ -128,8 +127,8 @@ kernels/gate/             Hold a build against another
     serve.py              Start a worker of this very mmbench in any interpreter, beside whatever else is installed there
     session.py            Answer for one side of a gate in a process of its own
     signed_rank.py        Test by exact randomisation whether paired differences lie above a margin
-    tuning.py             Choose how a cell is measured from what is measured on it now
     stored.py             Decide between two stored runs of one machine, which were minutes or months apart
+    tuning.py             Choose how a cell is measured from what is measured on it now
     turn_length.py        Choose how long a turn lasts before the other side takes over, from timings recorded on this machine a moment…
 
 kernels/measure/          Time machine code: clock, stopwatch, sampler, conditions, workers
@@ -230,9 +229,8 @@ reports/                  Rows, figures and pages out of files
     csvtext.py            Write tables as CSV that no spreadsheet runs
     exchange.py           Write a sweep for the tools of others
     facts.py              List every Fact of a machine under a dotted path
-    flat.py               Lay rows of sweeps out flat
-    gate_annotations.py   Write a gate as annotations of a GitHub workflow
     flat.py               Lay rows of sweeps and cells of gates out flat
+    gate_annotations.py   Write a gate as annotations of a GitHub workflow
     gate_compare.py       The terminal screen of a gate seen as a comparison
     gate_exports.py       Write a gate in any of the forms that other programs read: one door to all of them
     gate_flat.py          Lay the cells of a gate out flat: one dict a cell, with the unit in each name, for tables of other programs
@@ -241,12 +239,11 @@ reports/                  Rows, figures and pages out of files
     gate_metrics.py       Write a gate as OpenMetrics text
     gate_rows.py          Derive what a gate found from its run file: verdicts, estimates with intervals, controls, noise over time
     gate_screen.py        The terminal screen of a gate
+    gate_stored.py        Hold a new sweep against a stored one of the same machine
     gate_summary.py       Say in words what a gate found, for every export alike
     gate_times.py         Write the raw times of a gate for the tools of others
     gate_trackers.py      Write a gate for services that keep a history
     gate_words.py         Say in words what a gate found: what the screen, the page, lists and comparisons all say alike
-    gate_rows.py          Derive what a gate found from its run file: verdicts, estimates with intervals, controls, noise over time
-    gate_stored.py        Hold a new sweep against a stored one of the same machine
     header.py             Say in the first lines what machine this is and under which conditions it was measured
     history.py            Turn stored runs of one machine into series, one for each kernel and cell, and find the runs at which times…
     history_screen.py     The terminal screen of a history
@@ -347,9 +344,8 @@ cli/                      One file a subcommand; nothing but words in and out
     progress.py           Show how far a probe run is: one transient line on a terminal, one line a finished probe elsewhere
     report.py             `mmbench report`: turn result files into one page, or into tables and figures
     resume.py             Go on with a sweep or a gate that was cut off
-    show.py               Show what is stored: a machine's screen, a sweep's tables, a gate's verdicts, or what happened in a run
     revision.py           Find out which commit is checked out where a run is started, so that a history can name it
-    show.py               Show what is stored: a machine's screen, a sweep's tables, or what happened in a run
+    show.py               Show what is stored: a machine's screen, a sweep's tables, a gate's verdicts, or what happened in a run
     state.py              Carry from the main command to its subcommands what was given on the command line, and the settings that…
     stored_gate.py        Hold a sweep that has just been run against a stored one
     sweep.py              `mmbench sweep`: run every kernel over a grid of shapes and data types, proven right before it is timed

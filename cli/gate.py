@@ -240,6 +240,7 @@ class GateCourse:
         """A new run."""
         from ..kernels.measure.conditions import read_conditions, read_overrides
         from .machine_file import versions
+        from .revision import revision
 
         machine = self._machine()
         run = Run(
@@ -250,7 +251,7 @@ class GateCourse:
             store.utc_now(),
             settings={**self.settings.plain(), **request.plain(), "against": plan.old.word},
             seed=plan.seed,
-            versions=versions(),
+            versions={**versions(), **revision()},
             conditions=Conditions(before=read_conditions(), overrides=read_overrides(os.environ)),
         )
         with store.RunWriter(store.results_dir(self.settings)).open(run) as writer:

@@ -29,11 +29,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def stored_options(function: F) -> F:
-    """Accept --against, --baseline and --save-baseline."""
+    """Accept --baseline and --save-baseline."""
     for option in (
         click.option("--save-baseline", metavar="NAME", help="Keep the run under this name."),
         click.option("--baseline", metavar="NAME", help="As --against, with the run that is kept under this name."),
-        click.option("--against", metavar="run:FILE", help="Hold it against a stored run of this machine; weak, since machines drift."),
     ):
         function = option(function)
     return function
@@ -71,7 +70,12 @@ class StoredGate:
             console.say(f"kept as baseline '{self.save}' of {found.run.machine_id}")
 
 
-def asked(words: dict[str, Any], settings: Settings) -> StoredGate:
+def is_asked(words: dict[str, Any]) -> bool:
+    """Whether the old side is a stored run, and nothing that is run again."""
+    return words["baseline"] is not None or (words["against"] or "").startswith(RUN)
+
+
+def asked(words: dict[str, Any], settings: Settings, fail_on: frozenset[str]) -> StoredGate:
     """What the command line asks for, with everything that speaks against it said before anything is measured."""
     against, name, save = words["against"], words["baseline"], words["save_baseline"]
     if save is not None:
@@ -79,7 +83,7 @@ def asked(words: dict[str, Any], settings: Settings) -> StoredGate:
     if against is not None and name is not None:
         raise UsageError("--against and --baseline both name the old side", "give one of them")
     if against is None and name is None:
-        if INCONCLUSIVE in words["fail_on"]:
+        if INCONCLUSIVE in fail_on:
             raise UsageError(f"--fail-on {INCONCLUSIVE}: nothing is judged that could be so", "name an old side: --against or --baseline")
         return StoredGate(save=save or "")
     from .machine_file import identified

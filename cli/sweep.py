@@ -13,7 +13,7 @@ from ..configs.plan import SweepPlan
 from ..configs.settings import Settings
 from ..configs.sweeplog import Missing
 from ..configs.units import parse_duration
-from . import console
+from . import console, stored_gate
 from .exports import Exports
 from .gate_exports import EXPORT_OPTIONS, GateExports, gate_export_options
 from .resume import NEWEST
@@ -44,7 +44,10 @@ SWEEP_FAIL_ON = "wrong,crashed,timeout"
     metavar="NAME=PATH",
     help="Time the library in this file, as NAME@given, beside those of --kernels; may be repeated.",
 )
-@click.option("--against", metavar="ARTIFACT", help="Hold it against lib:PATH, venv:PATH, pip:SPEC or kernel:NAME, run again beside it.")
+@click.option(
+    "--against", metavar="ARTIFACT", help="Hold it against lib:PATH, venv:PATH, pip:SPEC or kernel:NAME, run beside it; or run:FILE."
+)
+@stored_gate.stored_options
 @click.option("--margin", metavar="SHARE", help="With --against: a slowdown that is let pass (1%).")
 @click.option("--detect", metavar="SHARE", help="With --against: the slowdown to find (3%).")
 @click.option("--alpha", metavar="SHARE", help="With --against: how often unchanged code may fail (1%).")
@@ -66,7 +69,8 @@ def sweep(state: State, /, **words: Any) -> int:
     before its result was proven right in the same process.
     """
     refuse_empty((_option(name), words[name]) for name in _NEVER_EMPTY)
-    if words["against"] is None and words["resume"] is None:
+    stored = stored_gate.is_asked(words)
+    if (words["against"] is None or stored) and words["resume"] is None:
         _refuse_without_against(words)
     if words["dry_run"]:
         GateExports(words).refuse("--dry-run runs nothing that could be exported", "for the plan as JSON: --dry-run --json")
@@ -78,14 +82,16 @@ def sweep(state: State, /, **words: Any) -> int:
     from ..kernels.measure.lean import check_room
 
     check_room()  # before NumPy and LLVM come in
-    if words["against"] is not None and words["resume"] is None:
+    if words["against"] is not None and words["resume"] is None and not stored:
+        if words["save_baseline"] is not None:
+            raise UsageError("--save-baseline keeps a sweep, and this is a gate", "leave one of the two out")
         from .gate import run_against
 
         return run_against(words["against"], _request(words, settings), words, settings)
     if words["resume"] is not None:
         _refuse_with_resume(words)
         return _resumed(words, settings)
-    fail_on, exports = _for_a_sweep(words)
+    fail_on, exports = _for_a_sweep(words, settings)
     request = _request(words, settings)
     plan, absent = planned(request)
     _nothing_to_do(plan)
@@ -101,7 +107,10 @@ def sweep(state: State, /, **words: Any) -> int:
 
 
 # Of the options whose values are lists, `sweep_request.listed` says it.
-_NEVER_EMPTY = ("against", "preset", "threads", "expression", "time_budget", "precision", "fail_on", "resume")
+_NEVER_EMPTY = (
+    *("against", "baseline", "save_baseline"),
+    *("preset", "threads", "expression", "time_budget", "precision", "fail_on", "resume"),
+)
 
 
 def _option(name: str) -> str:
@@ -114,8 +123,8 @@ def _fail_words(text: str) -> frozenset[str]:
     if words == {"none"}:
         return frozenset()
     for word in sorted(words):
-        if word not in FAIL_WORDS:
-            raise UsageError(f"--fail-on: there is no '{word}'", f"words: {', '.join(FAIL_WORDS)}, or none")
+        if word not in (*FAIL_WORDS, stored_gate.INCONCLUSIVE):
+            raise UsageError(f"--fail-on: there is no '{word}'", f"words: {', '.join(FAIL_WORDS)}, {stored_gate.INCONCLUSIVE}, or none")
     return words
 
 
@@ -159,7 +168,7 @@ _GATE_EXPORTS = ("github", *(f"export_{form}" for form in EXPORT_OPTIONS if form
 _GATE_ONLY = ("margin", "detect", "alpha", "power")
 _FIXED_BY_RESUME = (
     *("preset", "shapes", "dtypes", "kernels", "threads", "layouts", "epilogues", "temperature", "expression", "precision", "check"),
-    *("libraries", "seed", "against", *_GATE_ONLY),
+    *("libraries", "seed", *_GATE_ONLY),
 )
 
 
@@ -170,11 +179,13 @@ def _refuse_with_resume(words: dict[str, Any]) -> None:
         raise UsageError(f"--resume takes its plan from the run file, so {shown} cannot be given with it", "leave it out, or start anew")
 
 
-def _for_a_sweep(words: dict[str, Any]) -> tuple[frozenset[str], Exports]:
+def _for_a_sweep(words: dict[str, Any], settings: Settings) -> tuple[frozenset[str], Exports]:
     """What fails a sweep, and its exports, tried; those of a gate are looked at where it is known to be one."""
     exports = Exports(words["export_json"], words["export_junit"], words["export_markdown"])
     exports.check()
-    return _fail_words(SWEEP_FAIL_ON if words["fail_on"] is None else words["fail_on"]), exports
+    fail_on = _fail_words(SWEEP_FAIL_ON if words["fail_on"] is None else words["fail_on"])
+    words["stored"] = stored_gate.asked(words, settings, fail_on)
+    return fail_on, exports
 
 
 def _resumed(words: dict[str, Any], settings: Settings) -> int:
@@ -187,7 +198,7 @@ def _resumed(words: dict[str, Any], settings: Settings) -> int:
 
         return resume_gate(path, machine_id, settings, words)
     _refuse_without_against(words)
-    fail_on, exports = _for_a_sweep(words)
+    fail_on, exports = _for_a_sweep(words, settings)
     return resume_sweep(path, machine_id, settings, words, exports, fail_on)
 
 

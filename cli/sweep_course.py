@@ -17,7 +17,7 @@ from ..configs.runs import RUN_SCHEMA, Run
 from ..configs.settings import Settings
 from ..configs.sweeplog import SWEEP, Missing, Sweep, read_sweep
 from ..configs.units import duration_words
-from . import console
+from . import console, stored_gate
 from .exports import Exports
 from .sweep_request import Request
 
@@ -39,11 +39,13 @@ class SweepCourse:
         self.may_probe: bool = not words["no_probe"]
         self.exports = exports
         self.fail_on = fail_on
+        self.stored: stored_gate.StoredGate = words.get("stored") or stored_gate.StoredGate()
 
     def start(self, plan: SweepPlan, absent: tuple[Missing, ...], request: Request) -> int:
         """A new run."""
         from ..kernels.measure.conditions import read_conditions, read_overrides
         from .machine_file import versions
+        from .revision import revision
 
         machine, no_roofs, left = self._roofs(plan)
         run = Run(
@@ -54,7 +56,7 @@ class SweepCourse:
             store.utc_now(),
             settings={**self.settings.plain(), **request.plain(), **({} if self.may_probe else {NO_PROBE: True})},
             seed=plan.seed,
-            versions=versions(),
+            versions={**versions(), **revision()},
             conditions=Conditions(before=read_conditions(), overrides=read_overrides(os.environ)),
         )
         with store.RunWriter(store.results_dir(self.settings)).open(run) as writer:
@@ -115,7 +117,8 @@ class SweepCourse:
             self.exports.write(document, found)
         except StoreError as error:
             trouble = trouble or error
-        show_sweep(document, self.settings, as_json=self.as_json, full=self.full)
+        if not (self.as_json and self.stored.against):  # one document: the gate's
+            show_sweep(document, self.settings, as_json=self.as_json, full=self.full)
         if isinstance(ended, KeyboardInterrupt):
             rows = "1 finished row is" if len(found.rows) == 1 else f"{len(found.rows)} finished rows are"
             console.complain(f"interrupted; {rows} kept in {path}", f"go on with mmbench sweep --resume {found.run.id}")
@@ -124,11 +127,13 @@ class SweepCourse:
             console.say(f"kept in {path}")
         if trouble is not None:
             raise trouble
-        broken = failed_words(document, self.fail_on)
-        if broken:
+        if self.stored.against is not None:
+            self.stored.judge(path, self.settings, self.fail_on, as_json=self.as_json, full=self.full)
+        elif broken := failed_words(document, self.fail_on):
             raise MmbenchError(f"{broken} (--fail-on {','.join(sorted(self.fail_on))})", "", Exit.BROKEN_KERNEL)
         if not any(row.timed for row in document.rows):
             raise NotPossibleError(f"no kernel got a time in {any_of(document.cells)}: {untimed_words(document)}")
+        self.stored.keep(path, quiet=self.as_json)
         return Exit.OK
 
 

@@ -89,7 +89,7 @@ def flat_gate(document: GateDocument) -> Iterator[dict[str, Any]]:
     """Every cell of a gate and its controls: what names the cell, and `GATE_COLUMNS`. It has no time of a sweep."""
     for row in (*document.rows, *document.control_rows):
         flat: dict[str, Any] = {"machine": document.machine_id, "cell": row.name, "case_id": row.case_id}
-        flat.update((name, getattr(row.case, name)) for name in _CASE)
+        flat.update((name, getattr(row.case, name)) for name in CASE)
         flat |= {"temperature": row.case.temperature, "kernel": row.kernel, "origin": row.origin, "reason": row.why}
         flat["gate"] = document.run_id
         flat.update((column, _finite(getattr(row, name))) for name, column in _GATE.items())

@@ -69,7 +69,7 @@ def test_a_run_is_kept_and_the_next_held_against_it(monkeypatch: pytest.MonkeyPa
         (["--save-baseline", ""], 2, "--save-baseline"),
         (["--against", "run:none"], 5, "no run 'none' is stored"),
         (["--against", "run:"], 2, "no side can be made of it"),
-        (["--against", "5a3e"], 2, "write run:FILE"),
+        (["--against", "5a3e"], 2, "run:ID"),
         (["--against", "run:x", "--baseline", "y"], 2, "both name the old side"),
         (["--fail-on", "inconclusive"], 2, "nothing is judged"),
         (["--fail-on", "regression"], 2, "there is no 'regression'"),
