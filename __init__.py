@@ -20,6 +20,7 @@ configs/                  What things are, and what was chosen. Standard library
     gatelog.py            Read a gate's run file: the plan, what was tuned and promised, the launches, every block, and how it ended
     gateplan.py           Describe a gate before it runs
     historydoc.py         Describe what became of kernels over stored runs of one machine
+    kernel_names.py       Read and make the names of kernels
     machine.py            Describe one machine: what it is, what it claims and what was measured, as frozen records of Facts
     plan.py               Describe a sweep before it runs and when it ends
     profiles.py           Load sweep profiles

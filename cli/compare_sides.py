@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..configs.errors import MmbenchError, NotPossibleError, StoreError, UsageError
 from ..configs.files import is_id
+from ..configs.kernel_names import is_unfused, without_origin
 from ..configs.runlog import StoredRun, list_runs
 from ..configs.store import load_machine, machine_folders
 from ..configs.sweeplog import SWEEP, list_sweeps
@@ -42,15 +43,11 @@ def _check_alike(a: Side, b: Side) -> None:
     if bool(a.kernel) != bool(b.kernel):
         hint = f"to compare one kernel of both, write RUN:{a.kernel or b.kernel} on both sides"
         raise UsageError(f"{_described(a)} cannot be compared with {_described(b)}: only like with like", hint)
-    if a.kernel and a.machine_id != b.machine_id and _library(a.kernel) != _library(b.kernel):
+    if a.kernel and a.machine_id != b.machine_id and without_origin(a.kernel) != without_origin(b.kernel):
         message = (
             f"{_described(a)} and {_described(b)} differ in the machine and in the kernel, so that a ratio would say nothing of either"
         )
         raise NotPossibleError(message, "compare two kernels of one machine, or one kernel on two")
-
-
-def _library(kernel: str) -> str:
-    return kernel.partition("@")[0]
 
 
 def _described(side: Side) -> str:
@@ -164,11 +161,11 @@ class _Finder:
         if not found:
             known = kernels_of(side)
             where = f"{_described(side)} has no kernel '{word}'"
-            near = not_known("kernel", word, [*known, *map(_library, known)], f"it has {_some(known)}").hint
+            near = not_known("kernel", word, [*known, *map(without_origin, known)], f"it has {_some(known)}").hint
             raise UsageError(where, near)
         if len(found) > 1:
             raise UsageError(f"'{whole}' could mean {len(found)} kernels of {_described(side)}", _some(found))
-        name = _library(found[0]) if [_library(k) for k in kernels_of(side)].count(_library(found[0])) == 1 else found[0]
+        name = without_origin(found[0]) if [without_origin(k) for k in kernels_of(side)].count(without_origin(found[0])) == 1 else found[0]
         return side.only(found[0], name)
 
     def _unknown(self, word: str) -> MmbenchError:
@@ -181,7 +178,7 @@ class _Finder:
         except MmbenchError as error:
             message = f"'{word}' is no run and no machine, and kernels cannot be looked for: {error.message}"
             return UsageError(message, error.hint, error.exit_code)
-        names = [*self._names(), *kernels, *map(_library, kernels)]
+        names = [*self._names(), *kernels, *map(without_origin, kernels)]
         return not_known(
             "run, machine or kernel", word, dict.fromkeys(names), f"kernels of the sweep: {_some(kernels)}; see also `mmbench list runs`"
         )
@@ -221,7 +218,7 @@ def _looks_like_a_file(word: str) -> bool:
 def kernels_of(side: Side) -> list[str]:
     """The kernels that have rows, those first that are no halves of a fused pair."""
     found = dict.fromkeys(row.kernel for row in side.rows)
-    return sorted(found, key=lambda kernel: ("-unfused" in kernel, kernel))
+    return sorted(found, key=lambda kernel: (is_unfused(kernel), kernel))
 
 
 def kernels_named(word: str, side: Side) -> list[str]:
@@ -229,8 +226,8 @@ def kernels_named(word: str, side: Side) -> list[str]:
     known = kernels_of(side)
     for fits in (
         lambda kernel: kernel == word,
-        lambda kernel: _library(kernel) == word,
-        lambda kernel: fnmatch.fnmatchcase(kernel, word) or fnmatch.fnmatchcase(_library(kernel), word),
+        lambda kernel: without_origin(kernel) == word,
+        lambda kernel: fnmatch.fnmatchcase(kernel, word) or fnmatch.fnmatchcase(without_origin(kernel), word),
     ):
         found = [kernel for kernel in known if fits(kernel)]
         if found:

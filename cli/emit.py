@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import click
 
 from ..configs.errors import UsageError
+from ..configs.kernel_names import library_of
 from . import console
 from .state import State, json_option, pass_state
 from .words import not_known
@@ -54,7 +55,7 @@ def _not_emitted(kernel: str, known: Iterable[str]) -> UsageError:
     from ..kernels.vendor.library import libraries
 
     see = "see `mmbench emit` for the list"
-    name = kernel.partition("@")[0].removesuffix("-unfused")
+    name = library_of(kernel)
     if name == "vectorized":
         return UsageError(f"'{kernel}' has other code for each data type", "name one: gemm-f32, gemm-bf16 and so on")
     if name in own_kernels():

@@ -11,6 +11,7 @@ import click
 
 from ..configs.codec import encode
 from ..configs.gateplan import GATE
+from ..configs.kernel_names import origin_of, without_origin
 from ..configs.store import list_machines, list_runs
 from ..configs.sweeplog import SWEEP, Outline, outline
 from ..configs.units import size_words
@@ -162,8 +163,7 @@ def _stated(entrant: Entrant) -> str:
 
 def _with_versions(entrant: Entrant, stated: str) -> str:
     """`OpenBLAS (0.3.31, of numpy 2.4.6)`: the version of a package is not that of the library in it."""
-    origin = entrant.kernel.partition("@")[2]
-    parts = [stated, f"of {origin} {entrant.package_version}" if entrant.package_version else ""]
+    parts = [stated, f"of {origin_of(entrant.kernel)} {entrant.package_version}" if entrant.package_version else ""]
     versions = ", ".join(part for part in parts if part)
     return entrant.title + (f" ({versions})" if versions else "")
 
@@ -300,7 +300,7 @@ def _vendor_text(rows: Rows) -> str:
     """Each library with its licence, then its copies or how to bring one; a path and a command have lines of their own, to be copied."""
     lines, told = [], ""
     for row in rows:
-        library = row["name"].partition("@")[0]
+        library = without_origin(row["name"])
         if library != told:
             lines.append(f"{library}  {row['title']}, {row['licence']}")
             told = library

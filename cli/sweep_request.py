@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NoReturn
 from ..configs.cases import Case
 from ..configs.errors import NotPossibleError, UsageError
 from ..configs.facts import Scalar
-from ..configs.plan import Entrant, Skip, SweepPlan, is_given
+from ..configs.kernel_names import is_given
+from ..configs.plan import Entrant, Skip, SweepPlan
 from ..configs.profiles import Profile, ad_hoc, load_profile
 from ..configs.sweeplog import Missing, Sweep
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .cases import Case
+from .kernel_names import library_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +38,8 @@ class Entrant:
 
     @property
     def library(self) -> str:
-        """The library's name without origin and `-unfused`; the kernel's own name where it is ours."""
-        return self.kernel.split("@")[0].removesuffix("-unfused") if self.kind != "own" else self.kernel
-
-
-def is_given(kernel: str) -> bool:
-    """Whether this is a library that the user named by path: `openblas@given`, and `openblas@given-2` for the second file."""
-    origin = kernel.partition("@")[2]
-    return origin == "given" or origin.startswith("given-")
+        """The library's name without origin and mark; the kernel's own name where it is ours."""
+        return library_of(self.kernel) if self.kind != "own" else self.kernel
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..configs.errors import MmbenchError, NotPossibleError, UsageError
-from ..configs.plan import Entrant, is_given
+from ..configs.kernel_names import is_given, library_of, named, unfused_of, without_origin
+from ..configs.plan import Entrant
 from ..configs.tables import near
 from . import registry
 from .vendor import library as vendor
 from .vendor.library import Found, Library
 from .vendor.stated import version_key
-
-UNFUSED = "-unfused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +121,11 @@ def _offers(library: Library, copies: Iterable[Found], *, all_newest: bool) -> l
     """Entrants of the copies, with their unfused twins."""
     offers = []
     for number, copy in enumerate(copies):
-        for suffix in ("", UNFUSED) if library.unfused else ("",):
-            title = f"{library.title}, epilogue in a pass of its own" if suffix else library.title
-            name = f"{library.name}{suffix}@{copy.origin}"
+        kernel = named(library.name, copy.origin)
+        twins = {kernel: library.title}
+        if library.unfused:
+            twins[unfused_of(kernel)] = f"{library.title}, epilogue in a pass of its own"
+        for name, title in twins.items():
             entrant = Entrant(name, library.kind, library.version, title, copy.path, copy.package_version)
             offers.append(_Offer(entrant, all_newest or number == 0))
     return offers
@@ -161,15 +162,15 @@ def _chosen(
     exact = [e for e in everyone if e.kernel == word]
     if exact:
         return exact, []
-    named = word.split("@")[0].removesuffix(UNFUSED)
-    if named in absent:
-        return [], [absent[named]]
-    newest = [o.entrant for o in offers.get(named, []) if o.newest and o.entrant.kernel.split("@")[0] == word]
+    library = library_of(word)
+    if library in absent:
+        return [], [absent[library]]
+    newest = [o.entrant for o in offers.get(library, []) if o.newest and without_origin(o.entrant.kernel) == word]
     if newest:
         return newest, []
-    if named in offers:
-        copies = ", ".join(o.entrant.kernel for o in offers[named])
-        raise NotPossibleError(f"there is no '{word}' on this machine", f"of {named} there are: {copies}")
+    if library in offers:
+        copies = ", ".join(o.entrant.kernel for o in offers[library])
+        raise NotPossibleError(f"there is no '{word}' on this machine", f"of {library} there are: {copies}")
     known = [*(e.kernel for e in own), *offers, *absent, *(e.kernel for e in everyone)]
     raise UsageError(f"there is no kernel or library '{word}'", near(word, known, "see `mmbench list kernels` and `mmbench list vendors`"))
 
@@ -182,8 +183,8 @@ def _fitting(
     if "@" in pattern:
         found = [e for e in everyone if fnmatch.fnmatchcase(e.kernel, pattern)]
     else:
-        found = [e for e in everyone if (e.kind == "own" or e.kernel in newest) and fnmatch.fnmatchcase(e.kernel.split("@")[0], pattern)]
-    lacking = [a for name, a in absent.items() if fnmatch.fnmatchcase(name, pattern.split("@")[0])]
+        found = [e for e in everyone if (e.kind == "own" or e.kernel in newest) and fnmatch.fnmatchcase(without_origin(e.kernel), pattern)]
+    lacking = [a for name, a in absent.items() if fnmatch.fnmatchcase(name, without_origin(pattern))]
     if not found and not lacking:
         raise UsageError(f"no kernel or library fits '{pattern}'", "see `mmbench list kernels` and `mmbench list vendors`")
     return found, lacking

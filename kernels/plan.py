@@ -16,12 +16,13 @@ from dataclasses import replace
 from ..configs.cases import Case
 from ..configs.dtypes import ELEMENTS, group_count, packed_bytes
 from ..configs.errors import NotPossibleError, UsageError
+from ..configs.kernel_names import fused_of, is_unfused
 from ..configs.plan import Cell, Entrant, Skip, SweepPlan
 from ..configs.profiles import GIVEN, Profile
 from ..configs.shapes import lead_problem
 from ..configs.units import size_words
 from . import registry
-from .entrants import UNFUSED, find_entrants
+from .entrants import find_entrants
 from .expressions import Predicate, parse_expression
 from .host import Host
 from .measure.conditions import memory_budget_bytes
@@ -259,8 +260,8 @@ def _asked(entrant: Entrant) -> registry.GemmKernel | vendor.Library:
 
 
 def _twin(case: Case, entrant: Entrant) -> str:
-    if entrant.kind != "own" and UNFUSED in entrant.kernel and not case.epilogue:
-        return f"without an epilogue it is {entrant.kernel.replace(UNFUSED, '')}"
+    if entrant.kind != "own" and is_unfused(entrant.kernel) and not case.epilogue:
+        return f"without an epilogue it is {fused_of(entrant.kernel)}"
     return ""
 
 

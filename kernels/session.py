@@ -17,6 +17,7 @@ from typing import Any
 from ..configs.cases import Case, Check, Status, Variant
 from ..configs.codec import decode, encode
 from ..configs.errors import MmbenchError, NotPossibleError
+from ..configs.kernel_names import is_unfused, origin_of
 from ..configs.plan import Entrant, Opened
 from . import abi
 from .battery import has_long_sums, prove
@@ -66,7 +67,7 @@ class Session:
         if refused:
             raise NotPossibleError(refused)
         if isinstance(self.asked, Library):
-            prepared = self.asked.prepare(case, self.host, fused="-unfused" not in self.entrant.kernel)
+            prepared = self.asked.prepare(case, self.host, fused=not is_unfused(self.entrant.kernel))
         else:
             prepared = self.asked.prepare(case, self.host)
         if prepared.variant.kernel != self.entrant.kernel:
@@ -93,8 +94,7 @@ def open_kernel(arguments: Mapping[str, Any], _progress: Progress) -> Any:
         asked = own_kernel(entrant.kernel)
     else:
         asked = library(entrant.library)
-        origin = entrant.kernel.partition("@")[2]
-        found = asked.load(Found(entrant.library, origin, entrant.path, entrant.package_version))
+        found = asked.load(Found(entrant.library, origin_of(entrant.kernel), entrant.path, entrant.package_version))
         opened = Opened(
             entrant.kernel, found.version, found.core, found.threading, found.files, found.size_bytes, found.overrides, found.warnings
         )

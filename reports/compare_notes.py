@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..configs.comparedoc import CompareDocument, Pair
+from ..configs.kernel_names import without_origin
 from .sweep_words import HELPED
 
 _MANY = 20  # cells from which chance alone is likely to show a difference
@@ -42,7 +43,7 @@ def _drift(document: CompareDocument) -> list[str]:
 
 def _versions(document: CompareDocument) -> list[str]:
     """Kernels that were named on both sides may differ in version: that is the question then, and is said."""
-    if document.a.kernel.partition("@")[0] != document.b.kernel.partition("@")[0] or not document.a.kernel:
+    if without_origin(document.a.kernel) != without_origin(document.b.kernel) or not document.a.kernel:
         return []
     differing = {(pair.a.version, pair.b.version): None for pair in document.pairs if pair.a.version != pair.b.version}
     return [f"versions differ: {x or 'unknown'} in A, {y or 'unknown'} in B" for x, y in list(differing)[:3]]

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..configs.comparedoc import Apart, Mean, Outcome, Ratio, Why
+from ..configs.kernel_names import without_origin
 from .cells import plural
 from .numbers import figure
 from .text import cell_width
@@ -40,7 +41,7 @@ def _end(value: float) -> str:
 def short_kernels(kernels: Iterable[str]) -> dict[str, str]:
     """Kernel to the name to show: without its origin where that is unambiguous among these."""
     known = list(dict.fromkeys(kernels))
-    plain = [kernel.partition("@")[0] for kernel in known]
+    plain = [without_origin(kernel) for kernel in known]
     return {kernel: name if plain.count(name) == 1 else kernel for kernel, name in zip(known, plain, strict=True)}
 
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field, replace
 
 from ..configs.cases import Case, Status
 from ..configs.comparedoc import COMPARE_SCHEMA, Apart, CompareDocument, ComparedSide, KernelMean, Mean, Outcome, Pair, Ratio, Timed, Why
+from ..configs.kernel_names import is_unfused
 from ..configs.sweepdoc import SweepRow
 from ..kernels.roofline import elsewhere
 from .compare_notes import notes_of
@@ -33,7 +34,6 @@ from .sweep_words import is_helped
 ABSENT = "absent"
 _CONFIDENCE = 0.95
 _LEAST_CELLS = 3  # for an interval of their mean
-_TWIN = "-unfused"  # in the names of kernels with their epilogue in a pass of its own
 _FAILED_WORDS = {Status.WRONG: "wrong", Status.CRASHED: "crashed", Status.TIMEOUT: "timed out"}
 
 
@@ -146,7 +146,7 @@ def compare(a: Side, b: Side) -> CompareDocument:
 
 
 def _is_twin(row: SweepRow, side: Side) -> bool:
-    return not side.kernel and _TWIN in row.kernel
+    return not side.kernel and is_unfused(row.kernel)
 
 
 def _without_twins(side: Side) -> Side:

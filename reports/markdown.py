@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from ..configs.plan import is_given
+from ..configs.kernel_names import is_given
 from ..configs.sweepdoc import SweepDocument
 from .cells import plural
 from .sweep_notes import could_be_here, skip_digest

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from ..configs.kernel_names import UNFUSED, fused_of, is_unfused
 from ..configs.sweepdoc import SweepDocument
 from ..configs.sweeplog import Missing
 from .sweep_words import absent_words, in_cells, short, twin_words
@@ -17,7 +18,7 @@ from .sweep_words import absent_words, in_cells, short, twin_words
 _NO_TYPE = "the data type is not served"
 # Class -> how its reasons read; a test holds these against the reasons of real plans.
 _CLASSES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("where there is no epilogue, the same as without -unfused", re.compile(r"without an epilogue it is ")),
+    (f"where there is no epilogue, the same as without {UNFUSED}", re.compile(r"without an epilogue it is ")),
     (_NO_TYPE, re.compile(r".*\b(has|have) no (product|function|\w+) (of|\()|.*multiplies unsigned by signed")),
     ("a call would take too long, by a guess", re.compile(r"a call would take ")),
     ("no memory for it beside the others", re.compile(r"memory holds operands ")),
@@ -63,7 +64,7 @@ def grouped_skips(skips: Iterable[tuple[str, str, Sequence[str]]], cells: int) -
         by_kernel.setdefault(name, {})[reason] = dtypes
     found, twins = [], Counter[str]()
     for name, reasons in by_kernel.items():
-        whole = by_kernel.get(name.replace("-unfused", ""), {}) if "-unfused" in name else {}
+        whole = by_kernel.get(fused_of(name), {}) if is_unfused(name) else {}
         own = {reason: dtypes for reason, dtypes in reasons.items() if reason not in whole}
         twins[name] += sum(len(dtypes) for reason, dtypes in own.items() if twin_words(reason))
         said = _counted({reason: dtypes for reason, dtypes in own.items() if not twin_words(reason)}, cells)

@@ -16,8 +16,9 @@ from functools import cache
 
 from ..configs.cases import Case, Measurement, Samples, Status
 from ..configs.dtypes import ELEMENTS, MIXES
+from ..configs.kernel_names import is_given, unfused_of, without_origin
 from ..configs.machine import Machine
-from ..configs.plan import Entrant, Opened, is_given
+from ..configs.plan import Entrant, Opened
 from ..configs.sweepdoc import SWEEP_DOCUMENT_SCHEMA, SweepDocument, SweepFused, SweepKernel, SweepRow, SweepSkip
 from ..configs.sweeplog import Sweep
 from ..kernels.measure.stats import INSTRUMENT_SHARE, LEAST_CLEAN, counting
@@ -268,7 +269,7 @@ def _kernels(entrants: Sequence[Entrant], opened: dict[str, Opened], rows: Seque
 
 def short_names(entrants: Iterable[Entrant]) -> dict[str, str]:
     """Kernel to the name to show: without its origin where only one copy of the library takes part, and no file that the user named."""
-    plain = {e.kernel: e.kernel.partition("@")[0] for e in entrants}
+    plain = {e.kernel: without_origin(e.kernel) for e in entrants}
     counted = Counter(plain.values())
     return {kernel: name if counted[name] == 1 and not is_given(kernel) else kernel for kernel, name in plain.items()}
 
@@ -344,9 +345,8 @@ def _fused(rows: Sequence[SweepRow]) -> tuple[SweepFused, ...]:
     timed = {(row.case_id, row.kernel): row for row in rows if row.timed and row.case.epilogue}
     found = []
     for (case_id, kernel), row in timed.items():
-        name, at, origin = kernel.partition("@")
-        apart = timed.get((case_id, f"{name}-unfused{at}{origin}"))
-        if apart is not None:
+        apart = timed.get((case_id, unfused_of(kernel)))
+        if apart is not None and apart is not row:
             found.append(SweepFused(kernel, case_id, row.cell, apart.time_s / row.time_s, pass_bytes(row.case)))
     return tuple(found)
 

@@ -6,7 +6,7 @@ type and origin of the shapes; `full` shows every row.
 
 from __future__ import annotations
 
-from ..configs.plan import is_given
+from ..configs.kernel_names import is_given
 from ..configs.sweepdoc import SweepDocument
 from .cells import plural
 from .look import NARROWEST, WIDEST, Line, Look, Span, flow, joined, paint

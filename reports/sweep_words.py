@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..configs.cases import Case, Status
+from ..configs.kernel_names import fused_of, is_unfused
 from ..configs.sweepdoc import SweepDocument, SweepKernel, SweepRow
 from ..configs.sweeplog import Missing
 from ..configs.units import duration_words, pretty, size_words
@@ -129,17 +130,12 @@ def ratio_words(row: SweepRow) -> str:
 def next_best(cell: CellRows, names: dict[str, str]) -> str:
     """The second fastest with its ratio, the fastest itself with its epilogue apart set aside; why there is none where nobody was right."""
     timed = cell.timed
-    other = next((row for row in timed[1:] if _whole(row.kernel) != _whole(timed[0].kernel)), None)
+    other = next((row for row in timed[1:] if fused_of(row.kernel) != fused_of(timed[0].kernel)), None)
     if other is not None:
         return f"{names.get(other.kernel, other.kernel)} {ratio_words(other)} {mark_words(other)}".rstrip()
     if timed:
         return "alone"
     return ", ".join(f"{count} {status}" for status, count in Counter(row.status.value for row in cell.rows).items())
-
-
-def _whole(kernel: str) -> str:
-    """The kernel's name, that of its twin with the epilogue in a pass of its own the same."""
-    return kernel.replace("-unfused", "")
 
 
 def short(document: SweepDocument) -> dict[str, str]:
@@ -149,7 +145,7 @@ def short(document: SweepDocument) -> dict[str, str]:
 
 def compared(document: SweepDocument) -> list[SweepKernel]:
     """Kernels in falling order of the cells they serve; those with an epilogue in a pass of its own are no libraries of their own."""
-    kernels = [k for k in document.kernels if "-unfused" not in k.kernel]
+    kernels = [k for k in document.kernels if not is_unfused(k.kernel)]
     return sorted(kernels, key=lambda k: (-k.served, -k.near, k.name))
 
 

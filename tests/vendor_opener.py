@@ -12,6 +12,7 @@ from typing import Any
 
 from mmbench.configs.cases import Case, Status
 from mmbench.configs.codec import decode, encode
+from mmbench.configs.kernel_names import library_of
 from mmbench.configs.plan import Entrant, Opened
 from mmbench.kernels.host import Host
 from mmbench.kernels.measure.worker import Worker, WorkerError
@@ -34,7 +35,7 @@ class Finding:
     def fits(self, info: Opened, case: Case) -> bool:
         """Whether this is that library, there, on such a product."""
         return (
-            info.kernel.split("@")[0].removesuffix("-unfused") == self.library
+            library_of(info.kernel) == self.library
             and case.dtype == self.dtype
             and case.layout.endswith(self.layout)
             and self.core in info.core

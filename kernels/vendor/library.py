@@ -17,6 +17,7 @@ from typing import ClassVar
 
 from ...configs.cases import Case
 from ...configs.errors import UsageError
+from ...configs.kernel_names import GIVEN, named
 from ..host import Host
 from ..registry import Prepared
 from .stated import stated_version
@@ -38,7 +39,7 @@ class Found:
     @property
     def spec(self) -> str:
         """The name under which it is chosen: `openblas@numpy`."""
-        return f"{self.library}@{self.origin}"
+        return named(self.library, self.origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,4 +142,4 @@ def given(name: str, path: str) -> Found:
             file.read(4)
     except OSError as error:
         raise UsageError(f"--library {name}={path}: cannot be read: {error.strerror}", "name the shared library's own file") from None
-    return Found(name, "given", str(place.resolve()))
+    return Found(name, GIVEN, str(place.resolve()))

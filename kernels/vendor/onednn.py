@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from ...configs.cases import Case, Variant
 from ...configs.dtypes import ELEMENTS, group_count
 from ...configs.errors import NotPossibleError
+from ...configs.kernel_names import unfused_of
 from ..abi import Slot
 from ..emit.jit import Code, compile_ir
 from ..emit.writer import Writer
@@ -197,7 +198,7 @@ class OneDnn(Cblas):
         prepared.warnings = (warning,) if warning else ()
         prepared.bind = product.bind
         prepared.keep.append(product)
-        name = self._found.spec if fused or not case.epilogue else self._found.spec.replace(self.name, f"{self.name}-unfused", 1)
+        name = self._found.spec if fused or not case.epilogue else unfused_of(self._found.spec)
         prepared.variant = Variant(name, self._loaded.version, self._loaded.core, dict(prepared.variant.params))
         return prepared
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...configs.facts import Fact
+from ...configs.kernel_names import is_unfused
 from ...configs.machine import Machine
 from ..figures.bandwidth import fastest, thread_counts
 from ..numbers import value_of
 from .blocks import Cell, Column, Table, Value, plain
 from .evidence import Subject
-from .rows import UNFUSED
 from .values import NONE, Peak, number, peaks, size, size_claims
 
 _MOST_ROWS = 150
@@ -167,7 +167,7 @@ def _units(machines: Sequence[Machine]) -> list[tuple[Cell, ...]]:
 
 def _libraries(subjects: Sequence[Subject]) -> list[tuple[Cell, ...]]:
     """Version and core kernel of each library, by name."""
-    tables = [{name: k for name, k in s.kernels.items() if k.kind != "own" and UNFUSED not in name} for s in subjects]
+    tables = [{name: k for name, k in s.kernels.items() if k.kind != "own" and not is_unfused(name)} for s in subjects]
     rows: list[tuple[Cell, ...]] = []
     for name in sorted({name for table in tables for name in table})[:30]:
         here = [table.get(name) for table in tables]

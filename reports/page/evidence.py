@@ -18,6 +18,7 @@ from ...configs.files import not_regular
 from ...configs.gatedoc import GateDocument
 from ...configs.gatelog import read_gate
 from ...configs.gateplan import GATE
+from ...configs.kernel_names import without_origin
 from ...configs.machine import Machine
 from ...configs.runlog import read_head
 from ...configs.store import find_run, load_machine, machine_folders
@@ -340,9 +341,9 @@ def _names(subjects: tuple[Subject, ...]) -> dict[str, str]:
     for subject in subjects:
         here = dict.fromkeys([*subject.kernels, *(row.kernel for row in subject.rows)])
         everyone.update(here)
-        short = [kernel.partition("@")[0] for kernel in here]
+        short = [without_origin(kernel) for kernel in here]
         several.update(name for name in short if short.count(name) > 1)
-    return {k: plain(k if k.partition("@")[0] in several else k.partition("@")[0], 40) for k in everyone}
+    return {k: plain(k if without_origin(k) in several else without_origin(k), 40) for k in everyone}
 
 
 _FIRST = ("vectorized", "openblas", "mkl", "onednn", "aocl", "blis", "naive", "blocked", "libxsmm")
@@ -351,5 +352,5 @@ _FIRST = ("vectorized", "openblas", "mkl", "onednn", "aocl", "blis", "naive", "b
 def _order(names: dict[str, str]) -> dict[str, int]:
     """Numbers by name: the usual kernels keep theirs in every report, so that a reader knows a colour again."""
     shown = dict.fromkeys(names.values())
-    ranks = {name: _FIRST.index(name.partition("@")[0]) if name.partition("@")[0] in _FIRST else len(_FIRST) for name in shown}
+    ranks = {name: _FIRST.index(plain_name) if (plain_name := without_origin(name)) in _FIRST else len(_FIRST) for name in shown}
     return {name: number for number, name in enumerate(sorted(shown, key=lambda n: (ranks[n], n)))}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ...configs.cases import Case, Status
 from ...configs.dtypes import MIXES
+from ...configs.kernel_names import is_unfused
 from ...configs.sweepdoc import SweepRow
 from ..numbers import figure as three
 from ..sweep_rows import FAILED
@@ -19,7 +20,6 @@ from ..sweep_words import HELPED, case_words, is_helped, precision_words, rate_u
 from .blocks import plain
 from .evidence import Evidence, Subject
 
-UNFUSED = "-unfused"  # a library with its epilogue in a pass of its own: no library of its own
 NOT_A_WIN = "an error of flop count, unit, clock or roof, never a win"
 FEW = 16  # rows or columns up to this number are few
 _LONGEST = 4.0  # a side that is so many times another makes a product tall, wide or deep
@@ -29,7 +29,7 @@ TYPE_ORDER = {name: place for place, name in enumerate(MIXES)}
 
 def rows_of(subject: Subject) -> list[SweepRow]:
     """Its rows that can be compared: of known data types and possible sizes, without libraries whose epilogue was forced apart."""
-    return [row for row in subject.rows if UNFUSED not in row.kernel and sane(row.case)]
+    return [row for row in subject.rows if not is_unfused(row.kernel) and sane(row.case)]
 
 
 def sane(case: Case) -> bool:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from mmbench.configs.codec import decode, encode
 from mmbench.configs.errors import NotPossibleError, UsageError
-from mmbench.configs.plan import Entrant, Opened, is_given
+from mmbench.configs.kernel_names import is_given, is_unfused
+from mmbench.configs.plan import Entrant, Opened
 from mmbench.kernels.entrants import copies_of, find_entrants
 from mmbench.kernels.host import Host
 from mmbench.kernels.measure.affinity import allowed_cpus
@@ -66,14 +67,6 @@ def test_a_framework_has_no_file(files: list[str]) -> None:
         find_entrants((), [("torch", files[0])])
 
 
-@pytest.mark.parametrize(
-    ("kernel", "answer"),
-    [("openblas@given", True), ("onednn-unfused@given-12", True), ("openblas@debian-2", False), ("naive", False), ("x@givens", False)],
-)
-def test_what_was_given_is_told_by_its_origin(kernel: str, answer: bool) -> None:
-    assert is_given(kernel) == answer
-
-
 def test_the_newest_copy_is_told_by_the_librarys_own_version_not_by_its_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copies = []
     for origin, package, own in (("numpy", "2.4.6", b"0.3.9.1"), ("debian", "0.3.30-1", b"0.3.30"), ("odd", "9.9", b"")):
@@ -100,7 +93,7 @@ def test_a_version_that_is_not_there_is_empty(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["openblas", "blis", "aocl"])
 def test_a_file_states_the_version_that_the_loaded_library_tells(name: str) -> None:
-    copies = [e for e in find_entrants(every_copy=True)[0] if e.library == name and "-unfused" not in e.kernel]
+    copies = [e for e in find_entrants(every_copy=True)[0] if e.library == name and not is_unfused(e.kernel)]
     if not copies:
         pytest.skip(f"needs {name}")
     for entrant in copies:

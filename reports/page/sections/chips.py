@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ....configs.facts import Fact
+from ....configs.kernel_names import is_unfused, without_origin
 from ....configs.machine import Machine, Topology
 from ....configs.sweepdoc import SweepKernel
 from ....configs.sweeplog import Missing
@@ -19,7 +20,6 @@ from ..blocks import Block, Card, Cards, Cell, Column, Points, Prose, Table, Val
 from ..chiptable import compared_chips
 from ..evidence import Evidence, Subject
 from ..registry import section
-from ..rows import UNFUSED
 from ..values import (
     NONE,
     Peak,
@@ -234,7 +234,7 @@ def _not_run(machine: Machine) -> list[Block]:
 
 def _libraries(subject: Subject, evidence: Evidence) -> list[Block]:
     """Who took part in its sweeps: libraries and frameworks first, then our own kernels."""
-    kernels = [k for name, k in subject.kernels.items() if UNFUSED not in name]
+    kernels = [k for name, k in subject.kernels.items() if not is_unfused(name)]
     if not kernels:
         return []
     asked: dict[str, int] = {}
@@ -279,7 +279,7 @@ def _problem(kernel: SweepKernel) -> str:
 
 def _absent(subject: Subject) -> list[Block]:
     """Libraries that no sweep of this machine found, and the command that brings each."""
-    here = {name.partition("@")[0] for name in subject.kernels}
+    here = {without_origin(name) for name in subject.kernels}
     found: dict[str, Missing] = {}
     for sweep in subject.sweeps:
         for missing in sweep.absent:

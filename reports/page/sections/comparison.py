@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ....configs.comparedoc import CompareDocument, Outcome, Pair
+from ....configs.kernel_names import is_unfused
 from ....configs.sweepdoc import SweepRow
 from ...cells import plural
 from ...compare_notes import same_runs
@@ -20,7 +21,7 @@ from ...sweep_words import HELPED, case_words
 from ..blocks import Block, Cell, Column, Figure, Heading, Points, Prose, Table, Value, numbers, plain
 from ..evidence import Evidence, Subject
 from ..registry import section
-from ..rows import UNFUSED, rows_of
+from ..rows import rows_of
 
 MOST_ROWS = 60  # of a forest
 MOST_MARKS = 240  # of a figure of strips
@@ -102,7 +103,7 @@ def best_rows(rows: Iterable[SweepRow], kernels: Sequence[str]) -> list[SweepRow
 def _libraries(evidence: Evidence, subject: Subject, ending: str) -> list[Block]:
     """Our kernel against the best library of each cell, and each library against that."""
     rows = rows_of(subject)
-    libraries = [name for name, kernel in subject.kernels.items() if kernel.kind == "library" and UNFUSED not in name]
+    libraries = [name for name, kernel in subject.kernels.items() if kernel.kind == "library" and not is_unfused(name)]
     best = best_rows(rows, libraries)
     if not best:
         return []

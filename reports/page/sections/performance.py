@@ -9,6 +9,7 @@ from dataclasses import replace
 from ....configs.cases import Case
 from ....configs.comparedoc import Outcome, Ratio
 from ....configs.dtypes import MIXES
+from ....configs.kernel_names import unfused_of
 from ....configs.sweepdoc import SweepFused, SweepRow
 from ....configs.units import size_words
 from ....kernels.roofline import Roofs
@@ -232,8 +233,7 @@ def _fused(evidence: Evidence) -> list[Block]:
 
 def _gain(each: SweepFused, answers: dict[tuple[str, str], SweepRow]) -> Ratio:
     """A gain with the interval of its two times; one that reaches everywhere where they are not known."""
-    name, at, origin = each.kernel.partition("@")
-    fused, apart = (answers.get((each.case_id, kernel)) for kernel in (each.kernel, f"{name}-unfused{at}{origin}"))
+    fused, apart = (answers.get((each.case_id, kernel)) for kernel in (each.kernel, unfused_of(each.kernel)))
     ratio = ratio_of(fused, apart) if fused is not None and apart is not None else None
     return ratio if ratio is not None else Ratio(each.gain, math.nan, math.nan)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from mmbench.configs.cases import Case, Status
 from mmbench.configs.dtypes import MIXES
+from mmbench.configs.kernel_names import is_unfused
 from mmbench.configs.plan import Entrant
 from mmbench.kernels.entrants import find_entrants
 from mmbench.kernels.measure.worker import Worker
@@ -50,7 +51,7 @@ def copies(name: str, request: pytest.FixtureRequest) -> list[Entrant]:
     if name == "libxsmm":
         found, _ = find_entrants((f"{name}@given",), {name: request.getfixturevalue("libxsmm_path")})
     else:
-        found = [e for e in find_entrants(every_copy=True)[0] if e.library == name and "-unfused" not in e.kernel]
+        found = [e for e in find_entrants(every_copy=True)[0] if e.library == name and not is_unfused(e.kernel)]
     if not found:
         pytest.skip(f"needs {name}")
     return list(found)
