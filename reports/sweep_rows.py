@@ -40,7 +40,7 @@ def sweep_document(sweep: Sweep, machine: Machine | None, no_machine: str = "") 
 def document_of(sweep: Sweep, derived: RowMaker, no_machine: str = "") -> SweepDocument:
     """The same from rows that were derived one at a time as they were read (`sweeplog.stream_sweep`)."""
     roofs = derived.roofs
-    rows = _with_ratios(derived.rows())
+    rows = with_ratios(derived.rows())
     end = sweep.ends[-1] if sweep.ends else None
     wall_s = sum(e.wall_s for e in sweep.ends)
     parts_s: Counter[str] = Counter()
@@ -222,7 +222,8 @@ def _row(m: Measurement, about: _About, roofs: Roofs) -> SweepRow:
     )
 
 
-def _with_ratios(rows: Sequence[SweepRow]) -> tuple[SweepRow, ...]:
+def with_ratios(rows: Sequence[SweepRow]) -> tuple[SweepRow, ...]:
+    """The rows, be they of one sweep or of several, each with the ratio of its time to the shortest in its cell."""
     fastest: dict[str, float] = {}
     for row in rows:
         if row.timed and row.time_s < fastest.get(row.case_id, math.inf):

@@ -27,6 +27,7 @@ from ...configs.sweeplog import SWEEP, stream_sweep
 from ...kernels.roofline import Roofs
 from ..gate_rows import gate_document
 from ..sweep_rows import RowMaker, document_of
+from ..sweep_rows import RowMaker, document_of, with_ratios
 from .blocks import plain
 
 MOST_ROWS = 250_000  # of all files together: half a gigabyte
@@ -303,17 +304,7 @@ def _subject(machine_id: str, machine: Machine | None, paths: list[Path], skippe
             superseded += (row.case_id, row.kernel) in rows
             rows.setdefault((row.case_id, row.kernel), row)
         sweeps.append(replace(document, rows=()))
-    return Subject(machine_id, machine_id, machine, why, tuple(sweeps), _ranked(rows.values()), superseded, unread)
-
-
-def _ranked(rows: Iterable[SweepRow]) -> tuple[SweepRow, ...]:
-    """Rows of several sweeps with the ratio to the fastest of the cell among all of them."""
-    kept = list(rows)
-    best: dict[str, float] = {}
-    for row in kept:
-        if row.timed:
-            best[row.case_id] = min(row.time_s, best.get(row.case_id, row.time_s))
-    return tuple(replace(row, ratio=row.time_s / best[row.case_id]) if row.timed else row for row in kept)
+    return Subject(machine_id, machine_id, machine, why, tuple(sweeps), with_ratios(list(rows.values())), superseded, unread)
 
 
 def _labels(subjects: list[Subject]) -> dict[str, str]:
