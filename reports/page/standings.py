@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from ...configs.cases import Status
 from ...configs.sweepdoc import SweepRow
 from ..sweep_rows import NEAR
+from ..sweep_words import HELPED
 from .evidence import Evidence, Subject
-from .rows import best_times, failed, is_timed, mean_share, names_of, rows_of
+from .rows import best_times, failed, helped, is_timed, mean_share, names_of, rows_of
 
 
 @dataclass(frozen=True, slots=True)
 class Total:
     """What one kernel did in all cells: how many it served right, within 5 % of the best, as the best; how often it failed, and how.
 
-    `speed` is the geometric mean of the best time over its own; None where it serves nothing.
+    `speed` is the geometric mean of the best time over its own; None where it serves nothing. `aided`: in some cell others than the asked
+    threads worked for it.
     """
 
     kernel: str
@@ -31,6 +33,12 @@ class Total:
     best: int
     failed: Counter[Status]
     speed: float | None
+    aided: bool
+
+    @property
+    def marked(self) -> str:
+        """Its name, with the mark of kernels that others helped."""
+        return self.name + (HELPED if self.aided else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +87,5 @@ def _total(kernel: str, name: str, kind: str, rows: list[SweepRow], best: dict[s
         sum(ratio <= 1.0 for ratio in ratios),
         Counter(row.status for row in rows if failed(row)),
         mean_share(1 / ratio for ratio in ratios),
+        any(map(helped, rows)),
     )

@@ -21,7 +21,7 @@ from ...sweep_words import HELPED, case_words
 from ..blocks import Block, Cell, Column, Figure, Heading, Points, Prose, Table, Value, numbers, plain
 from ..evidence import Evidence, Subject
 from ..registry import section
-from ..rows import rows_of
+from ..rows import HELP_NOTE, rows_of
 
 MOST_ROWS = 60  # of a forest
 MOST_MARKS = 240  # of a figure of strips
@@ -195,9 +195,14 @@ def _forest_row(evidence: Evidence, pair: Pair, a: str, b: str, *, several: bool
     who = f"{evidence.name(pair.a.kernel)} " if several else ""
     label = f"{who}{plain(pair.case.dtype, 12)} {plain(case_words(pair.case), 80)}"
     third = f" ({evidence.name(pair.b.kernel)})" if pair.b.kernel != pair.a.kernel else ""
-    star = HELPED if pair.helped else ""
+    star = _star([pair])
     words = f"{label}{third}: {times(pair.ratio.value)}{star}, {span_words(pair.ratio)}: {outcome_words(pair.outcome, a, b)}"
     return ForestRow(f"{label} {star}".rstrip(), pair.ratio, words, pair.case_id)
+
+
+def _star(pairs: Sequence[Pair]) -> str:
+    """The mark where threads that nobody asked for helped one side or the other."""
+    return HELPED if any(pair.helped for pair in pairs) else ""
 
 
 def _strips(
@@ -219,9 +224,11 @@ def _strips(
     notes = [f"{len(made) - len(drawn)} more kernels are in the table."] if len(made) > len(drawn) else []
     if any(strip.mean.n > len(strip.rows) for strip in drawn):
         notes.append(f"At most {each} cells a line drawn, spread evenly over the sorted list; the means are those of all.")
+    if any(pair.helped for _, _, pairs in made for pair in pairs):
+        notes.append(HELP_NOTE)
     best = made[0][1]
     over = f"{times(best.mean.value)} over {plural(best.mean.n, 'cell')}"
-    described = f"Ratios of all cells for {plural(len(made), 'kernel')}. Highest mean: {best.name} with {over}."
+    described = f"Ratios of all cells for {plural(len(made), 'kernel')}. Highest mean: {best.name}{_star(made[0][2])} with {over}."
     return [
         Figure(
             name,
@@ -246,7 +253,7 @@ def _mean_table(made: Sequence[tuple[str, Strip, Sequence[Pair]]], sides: tuple[
         figures = (mean.value, mean.low, mean.high, mean.median)
         rows.append(
             (
-                strip.name,
+                strip.name + _star(pairs),
                 str(mean.n),
                 *(Value(times(x), sort=x) if math.isfinite(x) else Value("–", "dim", "two cells have no interval") for x in figures),
                 *(str(counts[o]) for o in (Outcome.A_FASTER, Outcome.B_FASTER, Outcome.NO_DIFFERENCE)),
@@ -273,7 +280,7 @@ def _pair_table(evidence: Evidence, pairs: Sequence[Pair], sides: tuple[str, str
                 f"{plain(pair.case.dtype, 12)} {plain(case_words(pair.case), 80)}",
                 evidence.name(pair.b.kernel),
                 *(Value(three(s * 1e6), sort=s) for s in seconds),
-                *(Value(times(x) + (HELPED if pair.helped and x == pair.ratio.value else ""), sort=x) for x in figures),
+                *(Value(times(x) + (_star([pair]) if x == pair.ratio.value else ""), sort=x) for x in figures),
                 outcome_words(pair.outcome, *sides),
             )
         )

@@ -70,7 +70,7 @@ def sentence(view: Standings) -> str:
 def _serves(total: Total) -> str:
     if not total.served:
         return f"{total.name} serves none"
-    return f"{total.name} serves {total.served:,} and is within 5\u00a0% of the best in {total.near:,}"
+    return f"{total.marked} serves {total.served:,} and is within 5\u00a0% of the best in {total.near:,}"
 
 
 def _all_served(libraries: list[Total], count: int) -> str:
@@ -196,7 +196,6 @@ def _value(each: Standing) -> Value:
 def _totals(view: Standings) -> Table:
     count = len(view.cells)
     kernels = view.subject.kernels
-    aided = {row.kernel for row in view.rows if helped(row)}
     rows: list[tuple[Cell, ...]] = []
     for t in view.totals:
         known = kernels.get(t.kernel)
@@ -206,7 +205,7 @@ def _totals(view: Standings) -> Table:
         speed = Value(percent_words(t.speed), sort=t.speed) if t.speed is not None else Value("–", "dim")
         kind = {"own": "ours", "library": "library", "framework": "framework"}.get(t.kind, plain(t.kind, 12))
         counts = (_count(t.served, count), _count(absent), *failures, _count(t.best), _count(t.near))
-        rows.append((t.name + (HELPED if t.kernel in aided else ""), kind, version, *counts, speed))
+        rows.append((t.marked, kind, version, *counts, speed))
     columns = (
         Column("Kernel"),
         Column("Kind"),

@@ -22,29 +22,11 @@ from ...figures.theme import Mark
 from ...numbers import figure as three
 from ...sweep_rows import Fused, fused_gains
 from ...sweep_words import precision_words
+from .. import rows as swept
 from ..blocks import Block, Cell, Column, Figure, Heading, Prose, Table, Value, numbers, plain
 from ..evidence import Evidence, Subject
 from ..heat import heatmaps
 from ..registry import section
-from ..rows import (
-    NOT_A_WIN,
-    Group,
-    groups_of,
-    help_mark,
-    help_note,
-    highest,
-    is_above,
-    is_timed,
-    listed,
-    names_of,
-    point_words,
-    positive,
-    python_note,
-    rows_of,
-    shape_words,
-    size_of,
-    suffix,
-)
 
 MOST_FIGURES = 8
 _OTHERS = 110  # faint points of one figure
@@ -71,24 +53,24 @@ def performance(evidence: Evidence) -> list[Block]:
         blocks += [_figure(evidence, subject, group) for subject, group in drawn[:MOST_FIGURES]]
     left_out = [each for each in wanted if each not in drawn[:MOST_FIGURES]]
     if left_out:
-        words = listed(evidence, left_out)
+        words = swept.listed(evidence, left_out)
         blocks.append(Prose(f"Not drawn against size, because fewer sizes or fewer rows speak of them: {words}.", "note"))
     heat = heatmaps(evidence)
     blocks += [Heading("By shape and data type"), *heat] if heat else []
     return [*blocks, *_fused(evidence)]
 
 
-def _groups(subject: Subject) -> list[Group]:
+def _groups(subject: Subject) -> list[swept.Group]:
     """One thread, and the largest number of threads."""
-    groups = groups_of(row for row in rows_of(subject) if is_timed(row) and size_of(row.case) > 0)
+    groups = swept.groups_of(row for row in swept.rows_of(subject) if swept.is_timed(row) and swept.size_of(row.case) > 0)
     most = max((g.threads for g in groups), default=1)
     return [g for g in groups if g.threads in (1, most)]
 
 
-def _has_sizes(group: Group) -> bool:
+def _has_sizes(group: swept.Group) -> bool:
     """Whether rate against size says anything: two cubes that a line can join, or several sizes of other shapes."""
     cubes = {row.case.m for row in group.rows if is_plain_cube(row.case)}
-    return len(cubes) > 1 or len({round(size_of(row.case)) for row in group.rows}) >= _SIZES
+    return len(cubes) > 1 or len({round(swept.size_of(row.case)) for row in group.rows}) >= _SIZES
 
 
 def is_plain_cube(case: Case) -> bool:
@@ -101,8 +83,8 @@ def is_plain_cube(case: Case) -> bool:
 # --- rate against size --------------------------------------------------------------------------------------------------------
 
 
-def _figure(evidence: Evidence, subject: Subject, group: Group) -> Figure:
-    names = names_of(evidence, subject, group.rows)
+def _figure(evidence: Evidence, subject: Subject, group: swept.Group) -> Figure:
+    names = swept.names_of(evidence, subject, group.rows)
     lines = [_line(evidence.number(k), name, [r for r in group.rows if r.kernel == k]) for k, name in names.items()]
     shown = sorted(sorted(lines, key=lambda each: (-len(each.steps), -each.best))[:_KERNELS], key=lambda each: each.series.number)
     lean = kept_others(shown, _OTHERS)
@@ -112,11 +94,11 @@ def _figure(evidence: Evidence, subject: Subject, group: Group) -> Figure:
         f"{after:,} of {before:,} points of other shapes drawn: points that would overlap were left out." if after < before else "",
         f"{len(lines) - len(shown)} kernels with fewer sizes are in the table only." if len(lines) > len(shown) else "",
         "" if roof else "No roof: none was measured for this data type.",
-        python_note(names.values()),
-        help_note(group.rows),
+        swept.python_note(names.values()),
+        swept.help_note(group.rows),
     )
     return Figure(
-        f"sizes-{group.name}{suffix(evidence, subject)}",
+        f"sizes-{group.name}{swept.suffix(evidence, subject)}",
         f"Rate against size, {group.words}: {subject.label}",
         _description(group, subject, names, lines),
         lambda: draw_sizes(lean, roof, group.unit),
@@ -129,41 +111,42 @@ def _figure(evidence: Evidence, subject: Subject, group: Group) -> Figure:
 def _line(number: int, name: str, rows: list[SweepRow]) -> Line:
     cubes: dict[int, Step] = {}
     others = []
-    for row in sorted(rows, key=lambda r: (size_of(r.case), r.case_id)):
-        mark = Mark(point_words(name, row), row.case_id)
+    for row in sorted(rows, key=lambda r: (swept.size_of(r.case), r.case_id)):
+        mark = Mark(swept.point_words(name, row), row.case_id)
         if is_plain_cube(row.case):
-            low, high = (row.operations / s if positive(s) and row.operations > 0 else row.rate for s in (row.high_s, row.low_s))
+            low, high = (row.operations / s if swept.positive(s) and row.operations > 0 else row.rate for s in (row.high_s, row.low_s))
             cubes[row.case.m] = Step(float(row.case.m), row.rate, low, high, mark)
         else:
-            others.append((size_of(row.case), row.rate, mark))
+            others.append((swept.size_of(row.case), row.rate, mark))
     return Line(Series(name, number), tuple(cubes.values()), tuple(others))
 
 
-def _roof(subject: Subject, group: Group) -> Roof | None:
+def _roof(subject: Subject, group: swept.Group) -> Roof | None:
     """The roof of cubes of every size between the smallest and the largest row."""
     roofs = Roofs.of(subject.machine)
-    sizes = [size_of(row.case) for row in group.rows]
+    sizes = [swept.size_of(row.case) for row in group.rows]
     low, high = max(1.0, min(sizes)), max(2.0, max(sizes))
     sides = dict.fromkeys(round(low * (high / low) ** (i / 47)) for i in range(48))
     layout = "nt" if MIXES[group.dtype].packed else "nn"
     places = []
     for side in sides:
         roof = roofs.roof(Case(side, side, side, dtype=group.dtype, layout=layout, threads=group.threads))
-        if roof is not None and positive(roof.rate):
+        if roof is not None and swept.positive(roof.rate):
             places.append((float(side), roof.rate))
     return Roof(f"roof {three(places[-1][1] * 1e-9)}", tuple(places)) if places else None
 
 
-def _description(group: Group, subject: Subject, names: dict[str, str], lines: list[Line]) -> str:
+def _description(group: swept.Group, subject: Subject, names: dict[str, str], lines: list[Line]) -> str:
     cubes = sum(1 for line in lines if line.steps)
-    best = highest(group.rows)
+    best = swept.highest(group.rows)
+    rate = f"{three(best.rate * 1e-9)}{swept.help_mark(best)} {group.unit}"
     return (
         f"Rate against size for {plural(len(lines), 'kernel')} ({cubes} with cubes) in {group.words} "
-        f"on {subject.label}; the highest is {names[best.kernel]} in {shape_words(best.case)} with {three(best.rate * 1e-9)} {group.unit}."
+        f"on {subject.label}; the highest is {names[best.kernel]} in {swept.shape_words(best.case)} with {rate}."
     )
 
 
-def _table(group: Group, names: dict[str, str]) -> Table:
+def _table(group: swept.Group, names: dict[str, str]) -> Table:
     """A row a case, cubes first; a column a kernel, the fastest marked."""
     cells: dict[str, dict[str, SweepRow]] = {}
     for row in group.rows:
@@ -176,7 +159,11 @@ def _table(group: Group, names: dict[str, str]) -> Table:
     for case_id, own in ordered[:_ROWS]:
         case = next(iter(own.values())).case
         rows.append(
-            (shape_words(case), Value(_side_words(size_of(case)), sort=size_of(case)), *(_rate(own.get(k), best[case_id]) for k in names))
+            (
+                swept.shape_words(case),
+                Value(_side_words(swept.size_of(case)), sort=swept.size_of(case)),
+                *(_rate(own.get(k), best[case_id]) for k in names),
+            )
         )
     left_out = len(ordered) - len(rows)
     note = f"The raw data has {left_out:,} more cases." if left_out else ""
@@ -190,15 +177,15 @@ def _side_words(size: float) -> str:
 
 
 def _place(case: Case) -> tuple[bool, float, str]:
-    return not is_plain_cube(case), size_of(case), case.id
+    return not is_plain_cube(case), swept.size_of(case), case.id
 
 
 def _rate(row: SweepRow | None, best_s: float) -> Cell:
     if row is None:
         return Value("–", "dim")
-    text = " ".join(filter(None, (three(row.rate * 1e-9) + help_mark(row), precision_words(row))))
-    mark = "bad" if is_above(row) else "best" if row.time_s <= best_s and precision_words(row) else ""
-    return Value(text, mark, f"above its roof: {NOT_A_WIN}" if mark == "bad" else "", row.rate * 1e-9)
+    text = " ".join(filter(None, (three(row.rate * 1e-9) + swept.help_mark(row), precision_words(row))))
+    mark = "bad" if swept.is_above(row) else "best" if row.time_s <= best_s and precision_words(row) else ""
+    return Value(text, mark, f"above its roof: {swept.NOT_A_WIN}" if mark == "bad" else "", row.rate * 1e-9)
 
 
 # --- fused against unfused ----------------------------------------------------------------------------------------------------
@@ -211,7 +198,7 @@ def _fused(evidence: Evidence) -> list[Block]:
         newest: dict[tuple[str, str], SweepFused] = {}
         for sweep in subject.sweeps:
             for each in sweep.fused:
-                if positive(each.gain):
+                if swept.positive(each.gain):
                     newest.setdefault((each.kernel, each.case_id), each)
         if not newest:
             continue

@@ -19,28 +19,10 @@ from ...figures.theme import Mark
 from ...numbers import figure as three
 from ...numbers import half_width, plus_minus, value_of
 from ...sweep_words import precision_words
+from .. import rows as swept
 from ..blocks import Block, Cell, Column, Figure, Prose, Table, Value, numbers, plain
 from ..evidence import Evidence, Subject
 from ..registry import section
-from ..rows import (
-    NOT_A_WIN,
-    Group,
-    groups_of,
-    help_mark,
-    help_note,
-    highest,
-    is_above,
-    is_timed,
-    listed,
-    names_of,
-    point_words,
-    positive,
-    python_note,
-    roof_words,
-    rows_of,
-    shape_words,
-    suffix,
-)
 
 MOST_FIGURES = 12
 _MARKS, _ROWS = 1600, 1200  # of all figures of the page together: a mark takes some 230 bytes, a row of a table some 250
@@ -60,19 +42,21 @@ _HOW = (
 @section("rooflines", "Rooflines", after="memory")
 def rooflines(evidence: Evidence) -> list[Block]:
     """One figure for each machine, data type and number of threads that has rows, as far as there is room."""
-    wanted = sorted(((s, g) for s in evidence.swept for g in groups_of(filter(_drawable, rows_of(s)))), key=lambda each: -len(each[1].rows))
+    wanted = sorted(
+        ((s, g) for s in evidence.swept for g in swept.groups_of(filter(_drawable, swept.rows_of(s)))), key=lambda each: -len(each[1].rows)
+    )
     if not wanted:
         return []
     chosen, rest = wanted[:MOST_FIGURES], wanted[MOST_FIGURES:]
     blocks: list[Block] = [_figure(evidence, subject, group, len(chosen)) for subject, group in chosen]
     if rest:
-        blocks.append(Prose(f"Not drawn, because fewer rows speak of them: {listed(evidence, rest)}.", "note"))
+        blocks.append(Prose(f"Not drawn, because fewer rows speak of them: {swept.listed(evidence, rest)}.", "note"))
     return blocks
 
 
 def _drawable(row: SweepRow) -> bool:
     """Whether it has a place under the processor's roofs; what ran on another device has none."""
-    return is_timed(row) and positive(row.intensity) and not elsewhere(row.params)
+    return swept.is_timed(row) and swept.positive(row.intensity) and not elsewhere(row.params)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +69,22 @@ class Lines:
     missing: str
 
 
-def _figure(evidence: Evidence, subject: Subject, group: Group, figures: int) -> Figure:
+def _figure(evidence: Evidence, subject: Subject, group: swept.Group, figures: int) -> Figure:
     lines = lines_of(subject.machine, group)
-    names = names_of(evidence, subject, group.rows)
+    names = swept.names_of(evidence, subject, group.rows)
     points = [_point(evidence, names, row) for row in _by_importance(group.rows)]
     most = min(_MOST, max(_LEAST, _MARKS // figures))
     kept = kept_points(lines.ceilings, lines.slopes, points, most)
-    above = [row for row in group.rows if is_above(row)]
+    above = [row for row in group.rows if swept.is_above(row)]
     notes = [
         f"{len(kept):,} of {len(points):,} points drawn: points that would overlap were left out." if len(kept) < len(points) else "",
         _above_words(above, names),
         lines.missing,
-        python_note(names.values()),
-        help_note(group.rows),
+        swept.python_note(names.values()),
+        swept.help_note(group.rows),
     ]
     return Figure(
-        f"roofline-{group.name}{suffix(evidence, subject)}",
+        f"roofline-{group.name}{swept.suffix(evidence, subject)}",
         f"Roofline, {group.words}: {subject.label}",
         _description(group, subject, names, above),
         lambda: draw_roofline(lines.ceilings, lines.slopes, kept, group.unit),
@@ -117,8 +101,8 @@ def _by_importance(rows: tuple[SweepRow, ...]) -> list[SweepRow]:
 
 def _point(evidence: Evidence, names: dict[str, str], row: SweepRow) -> Point:
     name = names[row.kernel]
-    mark = Mark(point_words(name, row), row.case_id)
-    return Point(Series(name, evidence.number(row.kernel)), row.intensity, row.rate, mark, is_above(row))
+    mark = Mark(swept.point_words(name, row), row.case_id)
+    return Point(Series(name, evidence.number(row.kernel)), row.intensity, row.rate, mark, swept.is_above(row))
 
 
 def _count_above(above: list[SweepRow]) -> str:
@@ -129,26 +113,27 @@ def _above_words(above: list[SweepRow], names: dict[str, str]) -> str:
     if not above:
         return ""
     worst = max(above, key=lambda r: r.roof_share)
-    where = f"{names[worst.kernel]} in {shape_words(worst.case)} ({roof_words(worst)} of {plain(worst.roof_bound, 12)})"
-    return f"{_count_above(above)}, most of all {where}: {NOT_A_WIN}."
+    where = f"{names[worst.kernel]} in {swept.shape_words(worst.case)} ({swept.roof_words(worst)} of {plain(worst.roof_bound, 12)})"
+    return f"{_count_above(above)}, most of all {where}: {swept.NOT_A_WIN}."
 
 
-def _description(group: Group, subject: Subject, names: dict[str, str], above: list[SweepRow]) -> str:
-    best = highest(group.rows)
-    roof = f", {roof_words(best)} of its roof" if roof_words(best) and not is_above(best) else ""
+def _description(group: swept.Group, subject: Subject, names: dict[str, str], above: list[SweepRow]) -> str:
+    best = swept.highest(group.rows)
+    rate = f"{three(best.rate * 1e-9)}{swept.help_mark(best)} {group.unit}"
+    roof = f", {swept.roof_words(best)} of its roof" if swept.roof_words(best) and not swept.is_above(best) else ""
     cells = len({row.case_id for row in group.rows})
     kernels, shapes = plural(len(names), "kernel"), plural(cells, "case")
     odd = f" {_count_above(above)}." if above else " No point is above its roof."
     return (
         f"Operations a second against operations a byte for {kernels} in {shapes} of {group.words} on {subject.label}: the highest is "
-        f"{names[best.kernel]} in {shape_words(best.case)} with {three(best.rate * 1e-9)} {group.unit}{roof}.{odd}"
+        f"{names[best.kernel]} in {swept.shape_words(best.case)} with {rate}{roof}.{odd}"
     )
 
 
 # --- ceilings -----------------------------------------------------------------------------------------------------------------
 
 
-def lines_of(machine: Machine | None, group: Group) -> Lines:
+def lines_of(machine: Machine | None, group: swept.Group) -> Lines:
     """The measured and published ceilings for a data type and a number of threads."""
     if machine is None:
         return Lines((), (), (), "No ceilings: there is no machine file beside these rows; `mmbench probe` writes one.")
@@ -173,7 +158,7 @@ def lines_of(machine: Machine | None, group: Group) -> Lines:
 Row = tuple[Cell, ...]
 
 
-def _measured(machine: Machine, roofs: Roofs, group: Group) -> list[tuple[Ceiling, Row]]:
+def _measured(machine: Machine, roofs: Roofs, group: swept.Group) -> list[tuple[Ceiling, Row]]:
     """The units that bound such a product, the fastest first: of the type of the fastest, with instructions that make a right one."""
     wanted = MIXES[group.dtype].rates
     found: list[tuple[Ceiling, Row]] = []
@@ -181,7 +166,7 @@ def _measured(machine: Machine, roofs: Roofs, group: Group) -> list[tuple[Ceilin
     taken = False
     for roof in _compute_roofs(machine, binding.name.split()[-1:] if binding else wanted, group.threads):
         rate = value_of(roof.rate)
-        if rate is None or not positive(rate):
+        if rate is None or not swept.positive(rate):
             continue
         own = binding is not None and not taken and _same(roof, binding) and group.threads > 0
         taken = taken or own
@@ -189,7 +174,7 @@ def _measured(machine: Machine, roofs: Roofs, group: Group) -> list[tuple[Ceilin
         unit = "measured" if roof.rate.by.startswith("peaks") or group.threads == 1 else "one core's rate times the cores"
         cells = _line_row(name, f"{plain(roof.name, 40)}, {unit}", rate * 1e-9, half_width(roof.rate, 1e-9), group.unit)
         found.append((Ceiling(name, rate, own), cells))
-    if binding is not None and not taken and positive(binding.rate * group.threads):
+    if binding is not None and not taken and swept.positive(binding.rate * group.threads):
         name, rate = plain(binding.name.partition(" ")[0], 14), binding.rate * group.threads
         words = (
             f"{plain(binding.name, 40)}, one core's rate times {group.threads} threads" if group.threads > 1 else plain(binding.name, 40)
@@ -198,7 +183,7 @@ def _measured(machine: Machine, roofs: Roofs, group: Group) -> list[tuple[Ceilin
     return sorted(found, key=lambda each: (not each[0].binding, -each[0].rate))[:_MOST_CEILINGS]
 
 
-def _binding(roofs: Roofs, group: Group) -> Compute | None:
+def _binding(roofs: Roofs, group: swept.Group) -> Compute | None:
     found = [roofs.compute[name] for name in MIXES[group.dtype].rates if name in roofs.compute]
     return max(found, key=lambda c: c.rate) if found else None
 
@@ -234,7 +219,7 @@ def _slopes(machine: Machine, roofs: Roofs, threads: int) -> list[tuple[Slope, R
     found: list[tuple[Slope, Row]] = []
     for level in roofs.levels:
         rate = level.rate(threads)
-        if rate is None or not positive(rate):
+        if rate is None or not swept.positive(rate):
             continue
         name, half = names.get(level.name, (f"{level.name}, between the numbers of threads that were measured", None))
         found.append(
@@ -250,7 +235,7 @@ def _level_word(level: str, name: str) -> str:
 
 
 def _published(
-    machine: Machine, chip: Chip | None, measured: list[tuple[Ceiling, Row]], group: Group
+    machine: Machine, chip: Chip | None, measured: list[tuple[Ceiling, Row]], group: swept.Group
 ) -> tuple[list[tuple[Ceiling, Row]], list[str]]:
     """Published rates at the clock that was measured, where they differ from the measured ones; and the names of those that agree."""
     found: list[tuple[Ceiling, Row]] = []
@@ -268,7 +253,7 @@ def _published(
         shown.discard(name)
         value = cell.nearest(per_cycle)
         rate = value * clock * group.threads
-        if not positive(rate) or not per_cycle > 0:
+        if not swept.positive(rate) or not per_cycle > 0:
             continue
         same = abs(value / per_cycle - 1) <= _AGREES
         agrees += [f"{name} {value:g} op a cycle"] if same else []
@@ -287,9 +272,11 @@ def _line_row(name: str, words: str, value: float, half: float | None, unit: str
 # --- the table ----------------------------------------------------------------------------------------------------------------
 
 
-def _table(group: Group, lines: Lines, names: dict[str, str], most: int) -> Table:
+def _table(group: swept.Group, lines: Lines, names: dict[str, str], most: int) -> Table:
     """Ceilings, then points: those above their roof, then by share of the roof."""
-    ordered = sorted(group.rows, key=lambda r: (not is_above(r), -r.roof_share if positive(r.roof_share) else 0.0, -r.rate, r.kernel))
+    ordered = sorted(
+        group.rows, key=lambda r: (not swept.is_above(r), -r.roof_share if swept.positive(r.roof_share) else 0.0, -r.rate, r.kernel)
+    )
     shown = ordered[:most]
     rows = [*lines.rows, *(_row(row, names[row.kernel]) for row in shown)]
     left_out = len(ordered) - len(shown)
@@ -304,15 +291,15 @@ def _table(group: Group, lines: Lines, names: dict[str, str], most: int) -> Tabl
 
 
 def _row(row: SweepRow, name: str) -> Row:
-    above = is_above(row)
+    above = swept.is_above(row)
     mark = "bad" if above else ""
-    rate = " ".join(filter(None, (three(row.rate * 1e-9) + help_mark(row), precision_words(row))))
-    share = three(100 * row.roof_share) if positive(row.roof_share) else ""
+    rate = " ".join(filter(None, (three(row.rate * 1e-9) + swept.help_mark(row), precision_words(row))))
+    share = three(100 * row.roof_share) if swept.positive(row.roof_share) else ""
     return (
         name,
-        shape_words(row.case),
+        swept.shape_words(row.case),
         Value(three(row.intensity), sort=row.intensity),
         Value(rate, sort=row.rate * 1e-9),
-        Value(share, mark, NOT_A_WIN if above else "", row.roof_share * 100 if share else None),
+        Value(share, mark, swept.NOT_A_WIN if above else "", row.roof_share * 100 if share else None),
         plain(row.roof_bound, 16),
     )

@@ -15,12 +15,14 @@ from ...numbers import value_of
 from ..blocks import Block, Code, Points, Prose, plain
 from ..evidence import Evidence, Subject
 from ..registry import section
-from ..rows import NOT_A_WIN, failed, highest, is_above, is_timed, rate_words, roof_words, rows_of, shape_words
+from ..rows import HELP_NOTE, NOT_A_WIN, failed, help_mark, highest, is_above, is_timed, rate_words, roof_words, rows_of, shape_words
 from ..standings import Standings, Total
 from ..values import size_claims
 from .gate import sentence_of
 
 MOST_SENTENCES = 4
+
+_MOST_NAMES = 3
 
 
 @section("verdict", "Verdict")
@@ -32,6 +34,8 @@ def verdict(evidence: Evidence) -> list[Block]:
     sentences.append(_claims(evidence))
     sentences = _with_gate(evidence, [text for text in sentences if text])
     return [*(Prose(text, "lead") for text in sentences if text), *_synthetic(evidence), *_next(evidence)]
+    aided = [Prose(HELP_NOTE, "note")] if any(t.aided for t in _named(ranked)) else []
+    return [*(Prose(text, "lead") for text in sentences if text), *aided, *_synthetic(evidence), *_next(evidence)]
 
 
 def _with_gate(evidence: Evidence, sentences: list[str]) -> list[str]:
@@ -48,24 +52,30 @@ def _ranked(standings: Standings) -> list[Total]:
     return sorted((t for t in standings.totals if t.near), key=lambda t: (-t.near, t.name))
 
 
+def _named(ranked: list[Total]) -> list[Total]:
+    """Those that the sentences name: the first, the next, and the first few that lead as often."""
+    return [t for t in ranked[: _MOST_NAMES + 1] if t in ranked[:2] or t.near == ranked[0].near]
+
+
 def _best(standings: Standings, ranked: list[Total]) -> str:
     """Who is fastest most often, and its fastest cell against the roof."""
     place, cells = standings.subject.label, plural(len(standings.cells), "cell")
     if not ranked:
         return f"On {place}, no kernel gave a right result in any of {cells}."
     best = ranked[0]
-    equal = [t.name for t in ranked[1:] if t.near == best.near]
+    equal = [t.marked for t in ranked[1:] if t.near == best.near]
     top = highest(row for row in standings.rows if row.kernel == best.kernel and is_timed(row))
     share = f"{roof_words(top)} of the measured roof" if roof_words(top) else ""
     roof = f", {share}{f' ({NOT_A_WIN})' if is_above(top) else ''}" if share else ""
+    rate = f"{rate_words(top)}{help_mark(top)}{roof}"
     return (
-        f"On {place}, {best.name} is fastest or within 5 % of it in {best.near:,} of {cells}, "
-        f"{f'as often as {_listed(equal)}' if equal else 'more than any other'}; its highest rate is {rate_words(top)}{roof}, "
+        f"On {place}, {best.marked} is fastest or within 5 % of it in {best.near:,} of {cells}, "
+        f"{f'as often as {_listed(equal)}' if equal else 'more than any other'}; its highest rate is {rate}, "
         f"in {top.case.dtype} {shape_words(top.case)}."
     )
 
 
-def _listed(names: list[str], most: int = 3) -> str:
+def _listed(names: list[str], most: int = _MOST_NAMES) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
@@ -76,13 +86,13 @@ def _by_how_much(standings: Standings, ranked: list[Total]) -> str:
     first, second = ranked[:2]
     mean = geometric_mean(pair.ratio for pair in pairs_of_kernels(standings.rows, first.kernel, second.kernel))
     if mean is None:
-        return f"{first.name} and {second.name} share no cell that could be compared."
+        return f"{first.marked} and {second.marked} share no cell that could be compared."
     if mean.outcome is Outcome.B_FASTER:
         first, second, mean = second, first, mean.inverse()
     spoken = f"geometric mean of {plural(mean.n, 'cell')}, 95 % interval {span_words(mean)}"
     if mean.outcome is Outcome.NO_DIFFERENCE:
-        return f"Between {first.name} and {second.name} no difference is shown over all cells ({spoken})."
-    return f"{first.name} is {three(mean.value)} times as fast as {second.name} ({spoken})."
+        return f"Between {first.marked} and {second.marked} no difference is shown over all cells ({spoken})."
+    return f"{first.marked} is {three(mean.value)} times as fast as {second.marked} ({spoken})."
 
 
 def _wrong(evidence: Evidence, first: Standings) -> str:

@@ -104,6 +104,7 @@ def test_kernels_that_helpers_sped_up_are_marked() -> None:
     assert HELP_NOTE in figures(blocks)["fragments"].note
     (totals,) = [table for caption, table in tables(blocks).items() if caption.startswith("All ")]
     assert [row[0] for row in texts(totals) if row[0].startswith("mkl")] == ["mkl*"]
+    assert "mkl* serves" in prose(blocks)
     assert any("with threads that nobody asked for in" in words for words in marks_in(figures(blocks)["fragments"]))
 
 

@@ -18,7 +18,7 @@ from mmbench.configs.store import parse_machine, save_machine
 from mmbench.configs.sweepdoc import SweepDocument
 from mmbench.reports.page.blocks import Block, Code, File, Points, Prose, Table, Value
 from mmbench.reports.page.evidence import Evidence, Skipped, Subject, arranged, gather
-from mmbench.reports.page.rows import NOT_A_WIN
+from mmbench.reports.page.rows import HELP_NOTE, NOT_A_WIN
 from mmbench.reports.page.sections.fragmentation import fragmentation
 from mmbench.reports.page.sections.method import method, sweep_command
 from mmbench.reports.page.sections.verdict import verdict
@@ -74,6 +74,28 @@ def test_of_two_that_lead_equally_often_neither_is_called_first() -> None:
     first, second, *_ = leads(verdict(evidence_of(rows)))
     assert "mkl is fastest or within 5 % of it in 1 of 2 cells, as often as openblas;" in first
     assert second.startswith("Between mkl and openblas no difference is shown over all cells (geometric mean of 2 cells")
+
+
+def test_who_had_help_is_marked_as_in_tables_and_the_mark_is_explained_once() -> None:
+    cases = Case(64, 64, 64, batch=12), Case(96, 96, 96), Case(128, 128, 128)
+    rows = [answer(case, kernel, rate) for case in cases for kernel, rate in (("mkl@pip", 100.0), ("openblas@debian", 50.0))]
+    rows.append(answer(Case(31, 31, 31), "openblas@debian", 50.0))
+    aided = [replace(row, warnings=("threads of its own used: 4",)) if row.kernel == "mkl@pip" else row for row in rows]
+    blocks = verdict(evidence_of(aided))
+    first, second, *_ = leads(blocks)
+    assert "mkl* is fastest or within 5 % of it in 3 of 4 cells" in first
+    assert "its highest rate is 100 GFLOP/s ±2.0 %*, 50 % of the measured roof" in first
+    assert second.startswith("mkl* is 2.00 times as fast as openblas (")
+    assert [b.text for b in blocks if isinstance(b, Prose) and b.kind == "note"] == [HELP_NOTE]
+    plain = verdict(evidence_of(rows))
+    assert leads(plain) == [text.replace("mkl*", "mkl").replace("%*,", "%,") for text in leads(blocks)]
+    assert not any(isinstance(b, Prose) and b.text == HELP_NOTE for b in plain)
+
+
+def test_help_for_a_kernel_that_no_sentence_names_is_no_matter() -> None:
+    case = Case(64, 64, 64)
+    rows = [answer(case, "mkl@pip", 100.0), replace(answer(case, "naive", 1.0), warnings=("threads of its own used: 4",))]
+    assert not any(isinstance(b, Prose) and b.text == HELP_NOTE for b in verdict(evidence_of(rows)))
 
 
 def test_what_is_above_its_roof_is_an_error_and_no_highest_rate() -> None:
