@@ -281,6 +281,7 @@ reports/figures/          Every figure, drawn once: for the page as inline SVG, 
     keys.py               Draw the key of a figure above or below its axes, in rows that never overlap, and choose the ticks of axes…
     latency.py            Draw load-to-use latency against working set
     loaded.py             Draw memory latency against the bandwidth that is drawn at the same time
+    panes.py              Part a drawing as a spreadsheet freezes panes
     roofline.py           Draw a roofline
     sizes.py              Draw rate against size
     svg.py                Turn a drawing into files (SVG, PNG, PDF), and into SVG to stand inside a page under a strict policy

@@ -76,6 +76,7 @@ def draw_cores(matrix: Matrix) -> Drawing:
     drawn = drawing(_TOP + cell * count + foot, width=width)
     height = drawn.figure.get_size_inches()[1] * UNIT
     axes = drawn.figure.add_axes((_EDGE / width, foot / height, cell * count / width, cell * count / height))
+    drawn.frame = (_EDGE, _TOP, cell * count, cell * count)
     axes.set_xlim(0, count)
     axes.set_ylim(count, 0)
     axes.set_frame_on(False)

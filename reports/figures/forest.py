@@ -77,14 +77,17 @@ def draw_forest(rows: Sequence[ForestRow], counts: Mapping[Outcome, int], mean: 
     centres = [3 + sum(heights[:i]) + heights[i] / 2 for i in range(len(rows))]
     for y, lines in zip(centres, labels, strict=True):
         text = "\n".join(lines)
-        axes.text(-6 / plot_width, y, text, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=SMALL, linespacing=1.0)
+        across = axes.get_yaxis_transform()
+        label = axes.text(-6 / plot_width, y, text, transform=across, ha="right", va="center", fontsize=SMALL, linespacing=1.0)
+        drawn.follow(label, "y")
     for outcome in _LOOKS:
         _draw_outcome(drawn, axes, outcome, [(y, row) for y, row in zip(centres, rows, strict=True) if row.outcome is outcome], (low, high))
     if mean is not None:
         y = body - _ROW
         axes.axhline(body - 2 * _ROW, color=LINE, lw=0.8)
-        label = f"mean of {mean.n}" if mean.n > 1 else "the one cell"
-        axes.text(-6 / plot_width, y, label, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=SMALL, weight="bold")
+        words = f"mean of {mean.n}" if mean.n > 1 else "the one cell"
+        across = axes.get_yaxis_transform()
+        drawn.follow(axes.text(-6 / plot_width, y, words, transform=across, ha="right", va="center", fontsize=SMALL, weight="bold"), "y")
         _diamond(drawn, axes, y, mean, "mean", _mean_words(mean, a, b), (low, high))
     draw_key_below(drawn, entries, left=_KEY_LEFT, right=_KEY_RIGHT)
     return drawn
@@ -103,9 +106,11 @@ def draw_strips(strips: Sequence[Strip], a: str, b: str) -> Drawing:
         middle = 3 + _STRIP * (index + 0.5)
         _cells(drawn, axes, strip, middle, (low, high))
         across = axes.get_yaxis_transform()
-        axes.text(-6 / plot_width, middle, "\n".join(_lines(strip.name, 22)), transform=across, ha="right", va="center", fontsize=SMALL)
+        name = "\n".join(_lines(strip.name, 22))
+        drawn.follow(axes.text(-6 / plot_width, middle, name, transform=across, ha="right", va="center", fontsize=SMALL), "y")
         words = f"{times(strip.mean.value)}\nn = {strip.mean.n}"
-        axes.text(1 + 8 / plot_width, middle, words, transform=across, ha="left", va="center", fontsize=SMALL, linespacing=1.1)
+        mean = axes.text(1 + 8 / plot_width, middle, words, transform=across, ha="left", va="center", fontsize=SMALL, linespacing=1.1)
+        drawn.follow(mean, "y")
         _diamond(drawn, axes, middle + 7, strip.mean, f"mean{index}", f"{strip.name}: {_mean_words(strip.mean, a, b)}", (low, high))
         drawn.series[f"mean{index}"] = strip.name
     return drawn

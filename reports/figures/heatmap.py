@@ -76,9 +76,11 @@ def draw_heatmap(grid: Grid) -> Drawing:
     axes.set_ylim(height, 0)
     for column, name in enumerate(grid.columns):
         x = left + tile * (column + 0.5)
-        axes.text(x, top - 5, name, fontsize=SMALL, ha="center", va="bottom", rotation=90 if upright else 0, color=DIM)
+        text = axes.text(x, top - 5, name, fontsize=SMALL, ha="center", va="bottom", rotation=90 if upright else 0, color=DIM)
+        drawn.follow(text, "x")
     for name, y in zip(grid.rows, tops, strict=True):
-        axes.text(left - 6, y + grid.row_px / 2, name, fontsize=SMALL, ha="right", va="center_baseline")
+        drawn.follow(axes.text(left - 6, y + grid.row_px / 2, name, fontsize=SMALL, ha="right", va="center_baseline"), "y")
+    drawn.frame = (left, top, width - left, height - _KEY - top)
     _tiles(drawn, axes, grid, left, tile, tops)
     _key(axes, grid, height - _KEY)
     return drawn

@@ -9,12 +9,15 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.collections import Collection
+from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from ...configs.units import size_words
 from ..numbers import figure as three
 from ..text import cell_width
-from .theme import INK, NARROW, PAPER, SMALL, UNIT, Drawing, colour_of, dash_of, marker_of
+from .theme import COLOURS, INK, NARROW, PAPER, SMALL, UNIT, Drawing, colour_of, dash_of, marker_of
 
 ROW = 14.0  # pixels of a row of a key
 _SAMPLE, _GAP, _BETWEEN = 18.0, 5.0, 12.0
@@ -86,6 +89,24 @@ def draw_key(drawn: Drawing, entries: Sequence[Entry], *, left: float, right: fl
                 drawn.legend[f"key{number}"] = entry.series
             number += 1
             x += _width(entry)
+
+
+def switches(drawn: Drawing) -> list[tuple[str, str, str]]:
+    """(series, words, name of its colour) of every entry of a key that switches something, as drawn."""
+    everything = [artist for parent in (drawn.figure, *drawn.figure.axes) for artist in parent.get_children()]
+    artists = {artist.get_gid(): artist for artist in everything if artist.get_gid()}
+    colours: dict[str, str] = {}
+    for gid, name in drawn.series.items():
+        artist = artists.get(gid)
+        if isinstance(artist, Line2D | Collection):
+            colour: Any = artist.get_color() if isinstance(artist, Line2D) else next(iter(artist.get_edgecolor()), INK)
+            colours.setdefault(name, COLOURS.get(to_hex(colour), "ink"))
+    found = []
+    for gid, name in drawn.legend.items():
+        text = artists.get(gid)
+        if isinstance(text, Text) and name in colours:
+            found.append((name, text.get_text(), colours[name]))
+    return found
 
 
 def draw_key_below(drawn: Drawing, entries: Sequence[Entry], *, left: float, right: float) -> None:

@@ -141,12 +141,14 @@ def _levels(drawn: Drawing, axes: Axes, caches: Sequence[CacheLevel]) -> None:
             left = size
         _claims(drawn, axes, cache, len(placed))
     for (cache, _), x in zip(placed, apart([x for _, x in placed], 48, _LEFT + 16, NARROW - _RIGHT - 16), strict=True):
-        drawn.figure.text(x / NARROW, 1 - 8 / height, plain(cache.name, 6), ha="center", va="center", fontsize=SMALL, fontweight="bold")
         ns = value_of(cache.latency, 1e9)
         words = f"{three(ns)} ns" if ns is not None else "–"
-        drawn.figure.text(x / NARROW, 1 - 21 / height, words, ha="center", va="center", fontsize=SMALL)
+        for text, y, weight in ((plain(cache.name, 6), 8, "bold"), (words, 21, "normal")):
+            place = (x / NARROW, 1 - y / height)
+            drawn.follow(drawn.figure.text(*place, text, ha="center", va="center", fontsize=SMALL, fontweight=weight), "x")
     for (_, words), x in zip(ends, apart([x for x, _ in ends], 50, _LEFT + 16, NARROW - _RIGHT - 16), strict=True):
-        drawn.figure.text(x / NARROW, 1 - 37 / height, words, ha="center", va="center", fontsize=SMALL, color=DIM)
+        place = (x / NARROW, 1 - 37 / height)
+        drawn.follow(drawn.figure.text(*place, words, ha="center", va="center", fontsize=SMALL, color=DIM), "x")
 
 
 def _interval(axes: Axes, cache: CacheLevel, low: float, high: float) -> None:

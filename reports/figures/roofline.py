@@ -108,7 +108,7 @@ def draw_roofline(ceilings: Sequence[Ceiling], slopes: Sequence[Slope], points: 
     axes.set_xlabel("operations a byte")
     axes.text((2 - _LEFT) / frame.width, 1 + 12 / _PLOT, unit, color=DIM, transform=axes.transAxes, va="center")
     _ticks(axes)
-    _ceilings(axes, ceilings, slopes, frame, unit)
+    _ceilings(drawn, axes, ceilings, slopes, frame, unit)
     _slopes(axes, slopes, _top_rate(ceilings), frame)
     _points(drawn, axes, series, points)
     draw_key_below(drawn, entries, left=_KEY_LEFT, right=_KEY_RIGHT)
@@ -170,7 +170,7 @@ def merged(ceilings: Sequence[Ceiling]) -> list[Ceiling]:
     return made
 
 
-def _ceilings(axes: Axes, ceilings: Sequence[Ceiling], slopes: Sequence[Slope], frame: _Frame, unit: str) -> None:
+def _ceilings(drawn: Drawing, axes: Axes, ceilings: Sequence[Ceiling], slopes: Sequence[Slope], frame: _Frame, unit: str) -> None:
     """Level lines from the steepest memory level on to the right, where they are named."""
     for quiet in (c for c in ceilings if not c.name and c.rate >= frame.low):
         axes.plot([frame.left, frame.right], [quiet.rate] * 2, color=DIM, lw=0.8, ls=_PUBLISHED, zorder=1.9)
@@ -183,18 +183,20 @@ def _ceilings(axes: Axes, ceilings: Sequence[Ceiling], slopes: Sequence[Slope], 
         colour, line_width = (INK, 1.5) if ceiling.binding else (DIM, 0.8)
         dash = _PUBLISHED if ceiling.published else "-"
         axes.plot([start, frame.right], [ceiling.rate] * 2, color=colour, lw=line_width, ls=dash, zorder=2)
-        axes.plot(
+        leader = axes.plot(
             [1, 1 + 5 / frame.width, 1 + 9 / frame.width],
             [height / _PLOT] + [place / _PLOT] * 2,
             color=DIM,
             lw=0.6,
             transform=axes.transAxes,
             clip_on=False,
-        )
-        axes.text(
+        )[0]
+        name = axes.text(
             1 + _LEADER / frame.width, place / _PLOT, _ceiling_words(ceiling, unit),
             color=INK if ceiling.binding else DIM, fontsize=SMALL - 0.5, va="center_baseline", transform=axes.transAxes, clip_on=False,
         )  # fmt: skip
+        for artist in (leader, name):
+            drawn.follow(artist, "y")
 
 
 def _ceiling_words(ceiling: Ceiling, unit: str) -> str:

@@ -142,10 +142,11 @@ def _names(drawn: Drawing, axes: Axes, ends: Sequence[tuple[float, float, str, i
     for (_, _, name, number), (x, y), height in zip(ends, places, heights, strict=True):
         colour = INK if number < 0 else colour_of(number)
         start = min(1.0, float(x) + 4 / width)
-        axes.plot(
+        leader = axes.plot(
             [start, 1 + 3 / width, 1 + 8 / width], [float(y), float(y), height / _PLOT],
             color=colour, lw=0.6, alpha=0.7, ls=(0, (1, 1.5)), transform=axes.transAxes, clip_on=False, zorder=1.5,
-        )  # fmt: skip
+        )[0]  # fmt: skip
+        drawn.follow(leader, "" if number >= 0 else "y")
         if number >= 0:
             place: Any = {"transform": axes.transAxes, "clip_on": False}
             axes.plot([1 + 12 / width], [height / _PLOT], color=colour, marker=marker_of(number), ms=4.2, mew=0, **place)
@@ -156,3 +157,5 @@ def _names(drawn: Drawing, axes: Axes, ends: Sequence[tuple[float, float, str, i
             text.set_gid(f"name{number}")
             drawn.legend[f"name{number}"] = name
             drawn.series[f"name{number}"] = name
+        else:
+            drawn.follow(text, "y")

@@ -32,6 +32,7 @@ from matplotlib.ticker import FuncFormatter
 from matplotlib.transforms import Bbox
 
 from .keys import text_width
+from .panes import AXES, Panes, parted
 from .theme import COLOURS, DIM, SMALL, STYLE, TYPE, UNIT, Drawing, Mark
 
 _SVG, _LINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
@@ -52,6 +53,7 @@ _METADATA: dict[str, dict[str, str | None]] = {
     "pdf": {"CreationDate": None, "Creator": "mmbench", "Producer": None},
 }
 FORMS = tuple(_CANVASES)
+_BAND = '<rect class="band" width="0"/>'  # what a reader draws to zoom
 _Buffer = TypeVar("_Buffer", io.BytesIO, io.StringIO)
 
 
@@ -135,15 +137,18 @@ class Classes:
 
 def inline(drawn: Drawing, prefix: str, title: str, description: str, classes: Classes) -> str:
     """The drawing as an `svg` element. Its ids begin with `prefix`; `title` and `description` are for screen readers."""
+    panes = parted(drawn)
     root = ElementTree.fromstring(_svg_text(drawn))  # noqa: S314 - what matplotlib wrote a moment ago
+    if panes is not None:
+        panes = replace(panes, outside={*map(_gid, panes.outside)}, along={_gid(gid): goes for gid, goes in panes.along.items()})
     view = root.get("viewBox", "")
-    context = _Context(_Meaning.of(drawn), _Names(prefix), classes)
+    context = _Context(_Meaning.of(drawn), _Names(prefix), classes, panes)
     head = (
         f'<svg viewBox="{escape(view)}" role="img" aria-labelledby="{prefix}-t {prefix}-d" class="figure">'
         f'<title id="{prefix}-t">{escape(harmless(title))}</title><desc id="{prefix}-d">{escape(harmless(description, 2000))}</desc>'
     )
     body = "".join(_written(child, context) for child in root)
-    return f"{head}{body}</svg>"
+    return f"{head}{body}</svg>" if panes is not None else f"{head}{body}{_BAND}</svg>"
 
 
 def mismatched(drawn: Drawing) -> list[str]:
@@ -194,6 +199,7 @@ class _Context:
     meaning: _Meaning
     names: _Names
     classes: Classes
+    panes: Panes | None = None
     marks: dict[ElementTree.Element, Mark] = field(default_factory=dict)
 
 
@@ -209,6 +215,8 @@ def _written(element: ElementTree.Element, context: _Context) -> str:
     if tag not in _TAGS:
         return ""
     own = element.get("id", "")
+    if own == AXES and context.panes is not None:
+        return _frozen(element, context, context.panes)
     meaning = context.meaning
     if own in meaning.marks:
         places, marks = _drawn_marks(element), meaning.marks[own]
@@ -216,6 +224,9 @@ def _written(element: ElementTree.Element, context: _Context) -> str:
             context = replace(context, marks=dict(zip(places, marks, strict=True)))
     mark = context.marks.get(element)
     attributes = _attributes(element, tag, context)
+    if context.panes is not None and own in context.panes.along:
+        goes = context.panes.along[own]
+        attributes |= {f"data-{goes.axis}": f"{goes.place:.1f}"} if goes.axis else {"class": "home"}
     if own in meaning.series:
         attributes["data-series"] = meaning.series[own]
     if own in meaning.legend:
@@ -231,6 +242,48 @@ def _written(element: ElementTree.Element, context: _Context) -> str:
         return inner
     text = "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())
     return f"<{tag}{text}>{inner}</{tag}>" if inner else f"<{tag}{text}/>"
+
+
+def _frozen(axes: ElementTree.Element, context: _Context, panes: Panes) -> str:
+    """The axes with what a zoom magnifies in an `svg` of its own, behind what lies below it and before what lies above."""
+    below: list[str] = []
+    inside: list[str] = []
+    above: list[str] = []
+    for child in axes:
+        if child.get("id", "").startswith("matplotlib.axis"):
+            for tick in child:
+                for line in [line for line in tick if any(path.get("clip-path") for path in line.findall(f"{_SVG}path"))]:
+                    inside.append(_written(line, context))
+                    tick.remove(line)
+            below += [_written(child, context), *_between_ticks(child, context, panes)]
+        elif child.get("id", "") in panes.outside:
+            (above if inside or below else below).append(_written(child, context))
+        else:
+            inside.append(_written(child, context))
+    left, top, width, height = (f"{size:.1f}".removesuffix(".0") for size in panes.frame)
+    place = f'x="{left}" y="{top}" width="{width}" height="{height}" viewBox="{left} {top} {width} {height}"'
+    whole = " whole" if panes.grid else ""
+    return f'{"".join(below)}<svg class="view{whole}" {place}>{"".join(inside)}{_BAND}</svg>{"".join(above)}'
+
+
+def _between_ticks(axis: ElementTree.Element, context: _Context, panes: Panes) -> list[str]:
+    """The finer labels of an axis, in the look and the line of those that are there."""
+    labels = [
+        (goes, text) for tick in axis if (goes := panes.along.get(tick.get("id", ""))) and (text := tick.find(f".//{_SVG}text")) is not None
+    ]
+    if not labels:
+        return []
+    goes, text = labels[0]
+    style = context.classes.of(_style(text.get("style", ""), "text"))
+    x, y = float(text.get("x", "0")), float(text.get("y", "0"))
+    made = []
+    for each in panes.finer:
+        if each.axis == goes.axis:
+            far = each.place - goes.place
+            at = f'x="{x + far:.1f}" y="{y:.1f}"' if each.axis == "x" else f'x="{x:.1f}" y="{y + far:.1f}"'
+            words = f'<text class="{style}" {at}>{escape(harmless(each.words, _LONGEST_TEXT))}</text>'
+            made.append(f'<g data-{each.axis}="{each.place:.1f}" class="gone" data-k="{each.least:.2g}">{words}</g>')
+    return made
 
 
 def _attributes(element: ElementTree.Element, tag: str, context: _Context) -> dict[str, str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -88,12 +89,22 @@ class Drawing:
 
     `marks[gid]` are the marks of the artist with that gid, in the order in which it draws them. `series[gid]` is the series that an artist
     belongs to: what a legend switches, and what is highlighted together. `legend[gid]` is the series that an entry of the legend switches.
+    `frame` (left, top, width and height in pixels) is what a zoom magnifies, marks and type with it, where that is a grid and not axes.
+    `along[gid]` is the axis, x or y, along which an artist outside of it goes with what it labels; empty: it is seen without a zoom only.
     """
 
     figure: Figure
     marks: dict[str, Sequence[Mark]] = field(default_factory=dict)
     series: dict[str, str] = field(default_factory=dict)
     legend: dict[str, str] = field(default_factory=dict)
+    frame: tuple[float, float, float, float] | None = None
+    along: dict[str, str] = field(default_factory=dict)
+
+    def follow(self, artist: Artist, axis: str) -> None:
+        """Let a text or a line outside the frame go along x or y with what it labels when a reader zooms, or vanish ("")."""
+        gid = artist.get_gid() or f"along{len(self.along)}"
+        artist.set_gid(gid)
+        self.along[gid] = axis
 
 
 def styled(draw: Callable[[], Drawing]) -> Drawing:

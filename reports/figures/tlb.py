@@ -123,5 +123,6 @@ def _levels(drawn: Drawing, levels: Sequence[TlbLevel], low: float, high: float,
         names.append((plain(level.name, 10), f"{three(int(entries))} pages", x))
     height = drawn.figure.get_size_inches()[1] * UNIT
     for (name, words, _), x in zip(names, apart([x for *_, x in names], 66, _LEFT + 26, NARROW - _RIGHT - 26), strict=True):
-        drawn.figure.text(x / NARROW, 1 - (key + 10) / height, name, ha="center", va="center", fontsize=SMALL, fontweight="bold")
-        drawn.figure.text(x / NARROW, 1 - (key + 23) / height, words, ha="center", va="center", fontsize=SMALL)
+        for text, y, weight in ((name, key + 10, "bold"), (words, key + 23, "normal")):
+            place = (x / NARROW, 1 - y / height)
+            drawn.follow(drawn.figure.text(*place, text, ha="center", va="center", fontsize=SMALL, fontweight=weight), "x")

@@ -21,13 +21,14 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from ..figures.keys import switches
 from ..figures.svg import Classes, harmless, inline
-from ..figures.theme import styled
+from ..figures.theme import Drawing, styled
 from .blocks import MARKS, Figure, File, Section, Table, Value
 
 # What stands before a marked value, for eyes and for screen readers.
 SIGNS = {"good": ("✓", "agrees"), "odd": ("≠", "differs"), "bad": ("✗", "wrong"), "best": ("★", "best")}
-_LONGEST, _LONGEST_CODE, _LONGEST_CELL = 2_000, 40_000, 400
+_LONGEST, _LONGEST_CODE, _LONGEST_CELL, _LONGEST_NAME = 2_000, 40_000, 400, 120
 _MOST_ALIGNED = 24  # columns with a rule in page.css
 _COMMAND = re.compile(r"`(mmbench(?: [A-Za-z0-9_.,=-]+)*)`")
 _RESERVED = ("top", "content", "tip")
@@ -118,10 +119,18 @@ class _Writer:
         shape, meaning = SIGNS[mark]
         return Markup(f'<span class="sign" role="img" aria-label="{meaning}">{shape}</span> ')  # noqa: S704 - our own words
 
-    def svg(self, figure: Figure) -> Markup:
+    def drawn(self, figure: Figure) -> Drawing:
+        """The figure, drawn."""
+        return styled(figure.draw)
+
+    def keys(self, drawn: Drawing) -> list[tuple[str, str, str]]:
+        """(series, words, colour) of what its key switches, to be touched where the key itself is too small for a finger."""
+        return [(harmless(name, _LONGEST_NAME), harmless(words, _LONGEST_NAME), colour) for name, words, colour in switches(drawn)]
+
+    def svg(self, figure: Figure, drawn: Drawing) -> Markup:
         """The picture itself."""
         self._figures += 1
-        text = inline(styled(figure.draw), f"_{self._figures}", figure.title, figure.description, self.classes)
+        text = inline(drawn, f"_{self._figures}", figure.title, figure.description, self.classes)
         return Markup(text)  # noqa: S704 - made of escaped pieces
 
     def words(self, text: str) -> Markup:

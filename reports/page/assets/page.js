@@ -1,8 +1,8 @@
-// Comforts for a page that is whole without them. Strings are compared or written as text; nothing is loaded, evaluated or parsed.
+// Comforts for a page that is whole without them. Strings stay text; nothing is loaded, evaluated or parsed.
 // f is a figure, e an event, one an element; a box: left, top, width, height.
-(() => {
 "use strict";
-const LONGEST = 1800, DEEPEST = 40, NEAR = 14, doc = document;
+{
+const LONGEST = 1800, DEEPEST = 10, NEAR = 14, doc = document;
 const all = (selector, root = doc) => [...root.querySelectorAll(selector)];
 const on = (target, name, act, more) => target.addEventListener(name, act, more);
 const set = (one, values) => Object.entries(values).forEach(([name, value]) => one.setAttribute(name, value));
@@ -12,7 +12,7 @@ const shown = mark => !mark.closest(".off");
 const seriesOf = one => one.closest("[data-series]")?.dataset.series ?? legendOf(one);
 const legendOf = one => one.closest("[data-legend]")?.dataset.legend;
 const tip = doc.getElementById("tip"), details = all("details");
-const figures = new Map(), series = new Map(), legends = new Map(), keys = new Map(), off = new Set(); // by id, by name, by key
+const figures = new Map(), series = new Map(), legends = new Map(), keys = new Map(), off = new Set();
 let lit = [], litNow, later, closed;
 
 function say(words, box) {
@@ -37,16 +37,16 @@ function light(name, key) {
 	if (litNow === (litNow = name + "\n" + key)) return;
 	for (const [one, word] of lit) one.classList.remove(word);
 	lit = (keys.get(key) ?? []).map(one => [one, "lit-key"]);
-	for (const one of !off.has(name) && series.get(name) || []) lit.push([one, "lit"], [one.ownerSVGElement, "has-lit"]);
+	for (const one of !off.has(name) && series.get(name) || []) lit.push([one, "lit"], [one.closest(".figure"), "has-lit"]);
 	for (const [one, word] of lit) one.classList.add(word);
 }
-const unit = f => 1 / f.svg.getScreenCTM().a; // of a drawing, in one pixel
+const drop = f => set(f.band, { width: f.drag = 0 });
+const unit = f => 1 / f.view.getScreenCTM().a; // of a drawing, in one pixel
 function place(f, e) {
-	const { e: left, f: top } = f.svg.getScreenCTM();
+	const { e: left, f: top } = f.view.getScreenCTM();
 	return [(e.clientX - left) * unit(f), (e.clientY - top) * unit(f)];
 }
 function centre(mark) {
-	if (mark.localName === "use") return [+mark.getAttribute("x"), +mark.getAttribute("y")];
 	const { x, y, width, height } = mark.getBBox();
 	return [x + width / 2, y + height / 2];
 }
@@ -75,7 +75,7 @@ function nextOf(f, key) {
 function onKey(f, e) {
 	const legend = e.target.dataset.legend;
 	if (e.key === "Escape") {
-		f.drag = f.drag?.band.remove();
+		drop(f);
 		return e.target.blur();
 	}
 	if (legend ? !/^(Enter| )$/.test(e.key) : e.target !== f.stop || !/^(Arrow|Home|End)/.test(e.key)) return;
@@ -91,7 +91,6 @@ function onFocus(f, { target: mark }) {
 	if (mark.matches(":focus-visible")) show(mark);
 }
 
-// Legends switch a series everywhere.
 function toggle(name) {
 	if (!off.delete(name)) off.add(name);
 	light();
@@ -107,18 +106,23 @@ function switchAll() {
 	for (const f of figures.values()) if (!f.stop || !shown(f.stop)) stopAt(f, f.marks.find(shown));
 }
 
-// Zoom: always the shape of the figure, never outside it.
+// Zoom: always the shape of the axes, never outside; their labels go along.
 function zoom(f, [x, y, w] = f.home) {
 	const [left, top, wide, high] = f.home, whole = w > wide * 0.999;
 	w = clamp(w, wide / DEEPEST, wide);
 	const h = w * high / wide;
 	f.box = whole ? f.home : [clamp(x, left, left + wide - w), clamp(y, top, top + high - h), w, h];
-	set(f.svg, { viewBox: f.box.map(value => +value.toFixed(2)).join(" ") });
-	f.svg.style.setProperty("--z", w / wide);
+	set(f.view, { viewBox: f.box.join(" ") });
+	f.view.style.setProperty("--z", w / wide);
 	f.svg.classList.toggle("zoomed", !whole);
+	for (const one of f.along) {
+		const { x, y, k } = one.dataset, axis = x ? 0 : 1, at = x ?? y, far = (at - f.box[axis]) / w * wide, go = f.home[axis] + far - at;
+		set(one, { transform: `translate(${x ? [go, 0] : [0, go]})` });
+		one.classList.toggle("gone", far < -1 || far > f.home[axis + 2] + 1 || k > wide / w);
+	}
 	f.reset.disabled = whole;
 }
-function zoomBy(f, factor, x, y) {
+function zoomBy(f, factor, x = f.box[0] + f.box[2] / 2, y = f.box[1] + f.box[3] / 2) {
 	const [left, top, w] = f.box;
 	zoom(f, [x - (x - left) * factor, y - (y - top) * factor, w * factor]);
 	save();
@@ -127,9 +131,7 @@ function onDown(f, e) {
 	const pan = e.pointerType !== "mouse" || e.shiftKey;
 	hover(f, e);
 	if (e.button || legendOf(e.target) || pan && f.box === f.home) return;
-	const band = doc.createElementNS(f.svg.namespaceURI, "rect");
-	set(band, { class: "band" });
-	f.drag = { from: place(f, e), pan, band };
+	f.drag = { from: place(f, e), pan };
 }
 function onMove(f, e) {
 	const { drag, box } = f, [x, y] = place(f, e);
@@ -139,14 +141,13 @@ function onMove(f, e) {
 		if (width + height < 5 * unit(f)) return;
 		f.svg.setPointerCapture(e.pointerId);
 		hush();
-		if (!drag.pan) f.svg.append(drag.band);
 	}
-	set(drag.band, drag.size = { x: Math.min(x, x0), y: Math.min(y, y0), width, height });
-	if (drag.pan) zoom(f, [box[0] + x0 - x, box[1] + y0 - y, box[2]]);
+	drag.size = { x: Math.min(x, x0), y: Math.min(y, y0), width, height };
+	drag.pan ? zoom(f, [box[0] + x0 - x, box[1] + y0 - y, box[2]]) : set(f.band, drag.size);
 }
 function onUp(f, e) {
 	const { drag, home } = f, size = drag?.size;
-	f.drag = drag?.band.remove();
+	drop(f);
 	if (!size) return;
 	const shape = home[2] / home[3], w = Math.max(size.width, size.height * shape);
 	if (!drag.pan && e.type === "pointerup") zoom(f, [size.x + (size.width - w) / 2, size.y + (size.height - w / shape) / 2, w]);
@@ -179,7 +180,7 @@ function load(e) {
 	for (const name of legends.keys()) if (names.includes(encodeURIComponent(name))) off.add(name);
 	for (const [id, f] of figures) {
 		const box = zooms.find(item => item.startsWith(id + ":"))?.slice(id.length + 1).split(",").map(Number);
-		zoom(f, box?.length === 3 && box.every(Number.isFinite) ? box : f.home);
+		zoom(f, box?.length === 3 && box.every(isFinite) ? box : f.home);
 	}
 	if (parts.length) details.forEach((one, index) => { one.open = open.includes(`${index}`); });
 	switchAll();
@@ -190,7 +191,7 @@ function load(e) {
 const words = new Intl.Collator("en", { numeric: true });
 function valueOf({ dataset, textContent: text }) {
 	const number = +(dataset.v ?? (text.trim().replaceAll(",", "") || NaN));
-	return Number.isFinite(number) ? [0, number, ""] : [/\w/.test(text) ? 1 : 2, 0, text];
+	return isFinite(number) ? [0, number, ""] : [/\w/.test(text) ? 1 : 2, 0, text];
 }
 function sort(table, head) {
 	const was = head.ariaSort, rows = table.asWas ??= [...table.tBodies[0].rows], sign = was ? was === "ascending" ? -1 : 0 : 1;
@@ -209,8 +210,9 @@ function button(inner, values, act) {
 	return made;
 }
 for (const one of all("figure")) {
-	const svg = one.querySelector(".plot > svg"), home = svg.getAttribute("viewBox").split(" ").map(Number), f = { svg, home, box: home };
-	const [title, about] = svg.children, name = title.textContent, tools = doc.createElement("div");
+	const svg = one.querySelector(".plot > svg"), view = svg.querySelector(".view") ?? svg;
+	const home = view.getAttribute("viewBox").split(" ").map(Number), [title, about] = svg.children, name = title.textContent;
+	const f = { svg, view, home, box: home, band: view.lastElementChild, along: all("[data-x],[data-y]", svg) };
 	set(svg, { role: "group", tabindex: -1, "aria-label": name, "aria-describedby": about.id }); // parts take focus
 	svg.removeAttribute("aria-labelledby");
 	title.remove();
@@ -219,22 +221,19 @@ for (const one of all("figure")) {
 		mark.firstChild.remove(); // the browser's own tooltip would double ours
 		return mark;
 	});
-	const middle = () => [f.box[0] + f.box[2] / 2, f.box[1] + f.box[3] / 2];
-	f.reset = button(["reset"], { "aria-label": "reset: " + name }, () => { zoom(f); save(); });
-	set(tools, { class: "tools" });
-	tools.append(f.reset, button(["zoom in"], { "aria-label": "zoom in: " + name }, () => zoomBy(f, 0.6, ...middle())));
-	one.querySelector("figcaption").append(tools);
-	const heed = (name, act) => on(svg, name, e => act(f, e), { passive: false });
+	f.reset = button(["reset"], { "aria-label": "reset: " + name }, () => zoomBy(f, 99));
+	one.querySelector(".tools").append(f.reset, button(["zoom in"], { "aria-label": "zoom in: " + name }, () => zoomBy(f, 0.6)));
+	const heed = (name, act, where = svg) => on(where, name, e => act(f, e), { passive: false });
 	heed("pointermove", onMove);
 	heed("pointerdown", onDown);
 	heed("pointerup", onUp);
 	heed("pointercancel", onUp);
-	heed("keydown", onKey);
+	heed("keydown", onKey, one);
 	heed("focusin", onFocus);
 	heed("wheel", (_, e) => e.ctrlKey && [e.preventDefault(), zoomBy(f, 1.002 ** e.deltaY, ...place(f, e))]);
 	on(svg, "focusout", hush);
 	on(svg, "pointerleave", e => e.pointerType === "mouse" && hush());
-	on(svg, "click", e => legends.has(legendOf(e.target)) && toggle(legendOf(e.target)));
+	on(one, "click", e => legends.has(legendOf(e.target)) && toggle(legendOf(e.target)));
 	figures.set(one.id, f);
 }
 for (const one of all("[data-key]")) put(keys, one.dataset.key, one);
@@ -242,6 +241,7 @@ for (const one of all("[data-series]")) put(series, one.dataset.series, one);
 for (const one of all("[data-legend]")) if (series.has(legendOf(one))) {
 	put(legends, legendOf(one), one);
 	set(one, { tabindex: 0, role: "button" });
+	one.hidden = false;
 }
 for (const head of all("thead th")) {
 	const table = head.closest("table");
@@ -267,4 +267,4 @@ on(matchMedia("print"), "change", e => print(e.matches));
 on(doc, "toggle", save, true);
 on(window, "hashchange", load);
 load();
-})();
+}
