@@ -12,7 +12,7 @@ from .look import Line, Look, Section, Span, flow, joined, titled
 from .numbers import figure, value_of
 from .tables import Cell, Column, grid, table
 
-_BRAND = 64
+_BRAND, _SOURCE = 64, 32
 _ABSENT = ("none seen", "none", "")
 
 
@@ -125,7 +125,10 @@ def details_section(machine: Machine, look: Look) -> Section:
     """Identity, conditions, overrides, versions and features, each fact by name: the full screen only."""
     lines: list[Line] = []
     for title, facts in (("identity", machine.identity), ("before", machine.conditions.before), ("after", machine.conditions.after)):
-        rows = [(Cell(look.word(name, 24)), Cell(look.word(fact.by, 32)), Cell(_value_words(fact, look))) for name, fact in facts.items()]
+        rows = [
+            (Cell(look.word(name, 24)), Cell(look.word(_source(fact.by), _SOURCE)), Cell(_value_words(fact, look)))
+            for name, fact in facts.items()
+        ]
         columns = (Column(title, "left", least=look.lead), Column("by", "left"), Column("value", "left", flows=True))
         lines += [(), *table(grid(columns, rows), look)] if rows else []
     for title, words in (("overrides", machine.conditions.overrides), ("versions", machine.versions)):
@@ -135,6 +138,11 @@ def details_section(machine: Machine, look: Look) -> Section:
         text = " ".join(look.word(name, 24) for name in machine.features)
         lines += [(), *titled("features", flow(text, look, width=look.width - look.lead), look.lead)]
     return Section(tuple(lines[1:]))
+
+
+def _source(by: str) -> str:
+    """Where a fact comes from; of a long path its last name, which says what was read."""
+    return by if len(by) <= _SOURCE else by.rpartition("/")[2]
 
 
 def _value_words(fact: Fact[Scalar], look: Look) -> str:

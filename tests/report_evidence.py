@@ -1,7 +1,8 @@
-"""Evidence for tests of reports: two synthetic machines with sweeps, whose answers are known."""
+"""Evidence for tests of reports: two machines with sweeps whose answers are known, one of them always a made-up AArch64."""
 
 from __future__ import annotations
 
+import gzip
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +10,15 @@ from pathlib import Path
 from mmbench.configs.cases import Case
 from mmbench.configs.machine import Machine
 from mmbench.configs.plan import Cell
-from mmbench.configs.runs import Run
-from mmbench.configs.store import save_machine
+from mmbench.configs.store import parse_machine, save_machine
+from mmbench.probes.runner import reinfer
 from mmbench.reports.page.evidence import Evidence, gather
 from synthetic_machine import synthetic_machine
+from synthetic_neoverse import ID as OTHER
+from synthetic_neoverse import PARTY, synthetic_neoverse
 from synthetic_sweep import CELLS, RUN, plan, write_sweep
 
-OTHER = "synthetic-neoverse-000001"
+CAPTURED = Path(__file__).parent / "machines" / "probe-emeraldrapids-guest.json.gz"
 
 
 def grid(count: int, seed: int = 1) -> tuple[Cell, ...]:
@@ -35,14 +38,9 @@ def grid(count: int, seed: int = 1) -> tuple[Cell, ...]:
     return tuple(found.values())
 
 
-def other_machine() -> Machine:
-    """A machine of another architecture: the synthetic one with another name, without what only x86 has."""
-    machine = synthetic_machine()
-    identity = {**machine.identity}
-    for name, word in (("microarchitecture", "neoverse_v2"), ("brand", "Synthetic Neoverse"), ("vendor", "ARM")):
-        if name in identity:
-            identity[name] = replace(identity[name], value=word)
-    return replace(machine, id=OTHER, identity=identity)
+def captured_machine() -> Machine:
+    """A machine that was measured: everything that today's code infers from the captured curves of a guest with AVX-512 and AMX."""
+    return reinfer(parse_machine(gzip.decompress(CAPTURED.read_bytes()).decode(), str(CAPTURED)))
 
 
 def two_machines(results: Path, cells: int = 60, count: int = 12) -> Evidence:
@@ -52,13 +50,19 @@ def two_machines(results: Path, cells: int = 60, count: int = 12) -> Evidence:
 
 
 def write_machines(results: Path, cells: int = 60, count: int = 12) -> None:
-    """The files of `two_machines`."""
-    save_machine(results, replace(synthetic_machine(), id=RUN.machine_id))
-    save_machine(results, other_machine())
-    a_plan = plan(grid(cells))
-    write_sweep(results, a_plan, count=count)
-    write_sweep(results, a_plan, count=count, run=_other_run())
+    """The files of `two_machines`: an x86 machine and one of another architecture, both made up."""
+    _write(results, replace(synthetic_machine(), id=RUN.machine_id), cells, count)
 
 
-def _other_run() -> Run:
-    return replace(RUN, id="6b4f", machine_id=OTHER)
+def real_and_made_up(results: Path, cells: int = 24, count: int = 12) -> Evidence:
+    """The captured machine and the synthetic one of another architecture. The rows of both are made up: no sweep was captured."""
+    _write(results, captured_machine(), cells, count)
+    return gather([], results)
+
+
+def _write(results: Path, first: Machine, cells: int, count: int) -> None:
+    """The machine and the Neoverse, each with a sweep of the same grid by the kernels and libraries that exist for it."""
+    save_machine(results, first)
+    save_machine(results, synthetic_neoverse())
+    write_sweep(results, plan(grid(cells)), count=count, run=replace(RUN, machine_id=first.id))
+    write_sweep(results, plan(grid(cells), PARTY.entrants), count=count, run=replace(RUN, id="6b4f", machine_id=OTHER), party=PARTY)

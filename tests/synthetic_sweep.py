@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmbench.configs.cases import Case, Check, Measurement, Samples, Status, Variant
+from mmbench.configs.kernel_names import is_unfused
 from mmbench.configs.machine import Conditions
 from mmbench.configs.plan import Cell, Entrant, Opened, Skip, SweepEnd, SweepPlan
 from mmbench.configs.runs import RUN_SCHEMA, Run
@@ -52,31 +53,54 @@ CELLS = (
 SPEED = {"naive": 1.5e9, "vectorized": 90e9, "openblas@debian": 88e9, "onednn@onednn": 80e9, "onednn-unfused@onednn": 60e9}
 
 
-def samples(time_s: float, count: int = 30, seed: int = 1, spread: float = 0.004) -> Samples:
+@dataclass(frozen=True)
+class Party:
+    """Who takes part in a sweep, who is absent, and what each gives: `speed` in op/s by kernel, `isa` by data type ("" for the others).
+
+    `slower` is how many times as long as by `speed` a product of a data type takes; `declined` are data types that a kernel does not have.
+    """
+
+    entrants: tuple[Entrant, ...]
+    opened: tuple[Opened, ...]
+    absent: tuple[Missing, ...]
+    speed: dict[str, float]
+    isa: dict[str, str]
+    slower: dict[str, float]
+    declined: dict[str, tuple[str, ...]]
+    clock_hz: float = 4.1e9
+
+
+X86 = Party(ENTRANTS, OPENED, ABSENT, SPEED, {"": "avx512f"}, {"s8": 0.6}, {"openblas@debian": ("s8",)})
+
+
+def samples(time_s: float, count: int = 30, seed: int = 1, spread: float = 0.004, clock_hz: float = 4.1e9) -> Samples:
     """`count` samples around `time_s`, the fifth of them disturbed."""
     noise = random.Random(seed)
     calls = max(1, round(5e-5 / time_s))
     times = tuple(time_s * calls * (1 + spread * noise.random()) * (3 if i == 4 else 1) for i in range(count))
     marks = tuple("switched" if i == 4 else "" for i in range(count))
-    return Samples((calls,) * count, times, (4.1e9,) * count, tuple(round(0.01 * i, 6) for i in range(count)), marks)
+    return Samples((calls,) * count, times, (clock_hz,) * count, tuple(round(0.01 * i, 6) for i in range(count)), marks)
 
 
-def row(cell: Cell, kernel: str, number: int = 0, count: int = 30) -> Measurement:
+def row(cell: Cell, kernel: str, number: int = 0, count: int = 30, party: Party = X86) -> Measurement:
     """The answer of a kernel in a cell."""
     case = cell.case
-    variant = Variant(kernel, "3" if kernel == "vectorized" else "1", "avx512f", {"tile": "14x32"} if kernel == "vectorized" else {})
+    isa = party.isa.get(case.dtype) or party.isa.get("", "")
+    variant = Variant(kernel, "3" if kernel == "vectorized" else "1", isa, {"tile": "14x32"} if kernel == "vectorized" else {})
     if kernel == "mkl@mkl":
         return Measurement(case, variant, Status.CRASHED, cell.origin, "libmkl_rt.so.3 is for AArch64, this is x86_64")
     if kernel == "onednn@onednn" and case.dtype == "s8":
         check = Check(False, 31131, 0, "whole numbers", "exact", ("integers",), "full range", "row 3, column 2: 511 for 638", "saturation")
         return Measurement(case, variant, Status.WRONG, cell.origin, "full range: row 3, column 2: 511 for 638: saturation", check=check)
-    if kernel.startswith("openblas") and case.dtype == "s8":
-        return Measurement(case, variant, Status.SKIPPED, cell.origin, "OpenBLAS has no product of bytes")
+    if case.dtype in party.declined.get(kernel, ()):
+        title = next((e.title for e in party.entrants if e.kernel == kernel), kernel)
+        what = "bytes" if case.dtype == "s8" else case.dtype
+        return Measurement(case, variant, Status.SKIPPED, cell.origin, f"{title} has no product of {what}")
     check = Check(True, 1.2, 40.0, "ulp", "f64", ("integers", "normal", "tails"), bitwise="yes")
     if case.threads > 1:
         check = replace(check, threads_bitwise="yes" if kernel == "vectorized" else "no")
-    time_s = case.operations / SPEED[kernel] / case.threads * (0.6 if case.dtype == "s8" else 1.0) + 2e-7
-    taken = samples(time_s, count, number, 0.09 if kernel == "naive" else 0.004)
+    time_s = case.operations / party.speed[kernel] / case.threads * party.slower.get(case.dtype, 1.0) + 2e-7
+    taken = samples(time_s, count, number, 0.09 if kernel == "naive" else 0.004, party.clock_hz)
     status, reason = (Status.NOISY, "known to ±4.5 %, asked for ±2 %") if kernel == "naive" else (Status.OK, "")
     return Measurement(case, variant, status, cell.origin, reason, taken, check, 0.012, "0a1b2c3d", ())
 
@@ -85,26 +109,29 @@ def plan(cells: Sequence[Cell] = CELLS, entrants: Sequence[Entrant] = ENTRANTS) 
     """A plan over these cells, in which naive is kept from what would take too long and oneDNN-unfused from cells without epilogue."""
     slow = tuple(i for i, cell in enumerate(cells) if cell.case.operations > 1e9)
     plain = tuple(i for i, cell in enumerate(cells) if not cell.case.epilogue)
-    skips = (Skip("naive", "a call would take longer than 50 ms", slow), Skip("onednn-unfused@onednn", "the case has no epilogue", plain))
+    twins = [Skip(e.kernel, "the case has no epilogue", plain) for e in entrants if is_unfused(e.kernel)]
+    skips = (Skip("naive", "a call would take longer than 50 ms", slow), *twins)
     return SweepPlan(tuple(cells), tuple(entrants), skips, "quick", 7, time_budget_s=50.0, estimate_s=44.0)
 
 
-def rows_of(a_plan: SweepPlan, count: int = 30) -> list[Measurement]:
+def rows_of(a_plan: SweepPlan, count: int = 30, party: Party = X86) -> list[Measurement]:
     """Every row that the plan leads to, cell by cell."""
     skipped = {(i, skip.kernel) for skip in a_plan.skips for i in skip.cells}
     pairs = [(i, cell, e.kernel) for i, cell in enumerate(a_plan.cells) for e in a_plan.entrants if (i, e.kernel) not in skipped]
-    return [row(cell, kernel, number, count) for number, (_, cell, kernel) in enumerate(pairs)]
+    return [row(cell, kernel, number, count, party) for number, (_, cell, kernel) in enumerate(pairs)]
 
 
-def write_sweep(results: Path, a_plan: SweepPlan | None = None, *, end: bool = True, count: int = 30, run: Run = RUN) -> Path:
+def write_sweep(
+    results: Path, a_plan: SweepPlan | None = None, *, end: bool = True, count: int = 30, run: Run = RUN, party: Party = X86
+) -> Path:
     """A run file with all of it."""
-    a_plan = a_plan or plan()
+    a_plan = a_plan or plan(entrants=party.entrants)
     with RunWriter(results).open(run) as writer:
         writer.append("plan", a_plan)
-        writer.append("absent", ABSENT)
-        for info in OPENED:
+        writer.append("absent", party.absent)
+        for info in party.opened:
             writer.append("opened", info)
-        for each in rows_of(a_plan, count):
+        for each in rows_of(a_plan, count, party):
             writer.append("row", each)
         if end:
             parts_s = {"starting": 2.0, "proving": 4.0, "sampling": 40.0, "finishing": 1.5, "other": 0.5}

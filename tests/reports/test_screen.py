@@ -19,6 +19,7 @@ from mmbench.reports.facts import machine_facts
 from mmbench.reports.screen import machine_screen
 from mmbench.reports.text import cell_width
 from synthetic_machine import synthetic_machine
+from synthetic_neoverse import synthetic_neoverse
 
 MACHINES: dict[str, Callable[[], Machine]] = {
     "full-machine": synthetic_machine,
@@ -32,6 +33,7 @@ MACHINES: dict[str, Callable[[], Machine]] = {
     "many-cpus": screen_machines.many_cpus,
     "hybrid": screen_machines.hybrid,
     "many-units": screen_machines.many_units,
+    "neoverse": synthetic_neoverse,
 }
 GOLDEN_LOOKS: dict[str, dict[str, Any]] = {
     "ascii": {"ascii_only": True},
