@@ -13,6 +13,7 @@ import click
 from ..configs.codec import encode
 from ..configs.errors import Exit, MmbenchError, NotPossibleError, StoreError, UsageError
 from ..configs.gateplan import GATE
+from ..configs.kernel_names import without_origin
 from ..configs.runlog import list_runs, read_head
 from ..configs.sweeplog import SWEEP
 from . import console
@@ -86,7 +87,7 @@ def _chooser(kernels: tuple[str, ...], expression: str) -> Callable[[Answer], bo
     fits = parse_expression(expression) if expression else None
 
     def keeps(answer: Answer) -> bool:
-        names = (answer.kernel, answer.kernel.partition("@")[0])
+        names = (answer.kernel, without_origin(answer.kernel))
         if kernels and not any(fnmatchcase(name, word) for name in names for word in kernels):
             return False
         return fits is None or fits("\n".join((answer.case.name, answer.origin, answer.case.dtype, answer.kernel)))

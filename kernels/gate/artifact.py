@@ -9,9 +9,10 @@ from pathlib import Path
 
 from ...configs.errors import NotPossibleError, UsageError
 from ...configs.gateplan import Contest, Side
-from ...configs.plan import Entrant, is_given
+from ...configs.kernel_names import UNFUSED, is_given, is_unfused
+from ...configs.plan import Entrant
 from ...configs.tables import near
-from ..entrants import UNFUSED, find_entrants
+from ..entrants import find_entrants
 from ..vendor import library as vendor
 from ..vendor.files import architecture, file_sha, this_architecture
 from ..vendor.stated import stated_version
@@ -168,7 +169,7 @@ def _against_library(artifact: Artifact, entrants: Sequence[Entrant], wanted: tu
     contests = []
     for entrant in fitting:
         path = vendor.given(entrant.library, artifact.value).path
-        suffix = UNFUSED if entrant.kernel.split("@")[0].endswith(UNFUSED) else ""
+        suffix = UNFUSED if is_unfused(entrant.kernel) else ""
         old = Entrant(f"{entrant.library}{suffix}@given", "library", entrant.version, entrant.title, path)
         contests.append(Contest(entrant.kernel, old, entrant))
     left = [entrant.kernel for entrant in entrants if entrant not in fitting]

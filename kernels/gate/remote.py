@@ -8,6 +8,7 @@ from typing import Any
 
 from ...configs.codec import encode
 from ...configs.errors import MmbenchError
+from ...configs.kernel_names import origin_of
 from ...configs.plan import Entrant
 from ..entrants import find_entrants
 from ..measure.worker import Progress
@@ -44,7 +45,7 @@ def packages_of(entrants: Iterable[Entrant]) -> dict[str, str]:
         if entrant.kind == "framework":
             names[entrant.library] = None
         elif entrant.package_version:
-            origin = entrant.kernel.partition("@")[2]
+            origin = origin_of(entrant.kernel)
             # a second copy of one package has a word more: `onednn@onednn-2`
             names[next((name for name in _shorter(origin) if package_version(name) == entrant.package_version), origin)] = None
     return {name: version for name in names if (version := package_version(name))}

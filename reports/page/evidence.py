@@ -26,7 +26,6 @@ from ...configs.sweepdoc import SweepDocument, SweepKernel, SweepRow
 from ...configs.sweeplog import SWEEP, stream_sweep
 from ...kernels.roofline import Roofs
 from ..gate_rows import gate_document
-from ..sweep_rows import RowMaker, document_of
 from ..sweep_rows import RowMaker, document_of, with_ratios
 from .blocks import plain
 

@@ -33,7 +33,6 @@ def verdict(evidence: Evidence) -> list[Block]:
     sentences = [_best(first, ranked), _by_how_much(first, ranked), _wrong(evidence, first)] if first is not None else []
     sentences.append(_claims(evidence))
     sentences = _with_gate(evidence, [text for text in sentences if text])
-    return [*(Prose(text, "lead") for text in sentences if text), *_synthetic(evidence), *_next(evidence)]
     aided = [Prose(HELP_NOTE, "note")] if any(t.aided for t in _named(ranked)) else []
     return [*(Prose(text, "lead") for text in sentences if text), *aided, *_synthetic(evidence), *_next(evidence)]
 

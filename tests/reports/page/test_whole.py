@@ -17,20 +17,18 @@ from mmbench.reports.page.html import Page as Head
 from mmbench.reports.page.html import page_html
 from mmbench.reports.page.registry import all_sections, sections_of
 from playwright.sync_api import Page
-from report_evidence import write_machines
-from synthetic_gate import gate_plan, write_gate
 from report_evidence import real_and_made_up
+from synthetic_gate import gate_plan, write_gate
 
 
 @pytest.fixture(scope="module")
 def sections(tmp_path_factory: pytest.TempPathFactory) -> list[Section]:
     results = tmp_path_factory.mktemp("results")
-    write_machines(results, cells=24)
+    real_and_made_up(results)
     write_gate(
         results, gate_plan(60), changes={1: 0.06, 2: -0.08, 9: 0.04}, noise=0.03, states=[CellState(3, "crashed", "new", "signal 11")]
     )
     return sections_of(gather([], results))
-    return sections_of(real_and_made_up(tmp_path_factory.mktemp("results")))
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +63,6 @@ def test_the_page_is_quiet_and_stays_inside_a_phone(opened: Callable[..., Page],
     assert page.locator("figure .tools").count() == page.locator("figure").count() > 10
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_in_the_page(opened: Callable[..., Page], whole: Path, scheme: str) -> None:
-    page = opened(path=whole, bypass_csp=True, color_scheme=scheme)
 SMALLEST = """() => Math.min(...[...document.querySelectorAll('.plot > svg text')].filter(e => e.getClientRects().length).map(e => {
     const { a, b } = e.getScreenCTM();
     return parseFloat(getComputedStyle(e).fontSize) * Math.hypot(a, b);
@@ -84,8 +79,9 @@ def test_type_can_be_read_on_a_phone_and_every_key_be_touched(opened: Callable[.
     assert page.evaluate(same)
 
 
-def test_axe_finds_nothing_in_the_page(opened: Callable[..., Page], whole: Path) -> None:
-    page = opened(path=whole, bypass_csp=True)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_page(opened: Callable[..., Page], whole: Path, scheme: str) -> None:
+    page = opened(path=whole, bypass_csp=True, color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true; })")
     found = Axe().run(page).response["violations"]
     assert [(v["id"], [n["html"][:160] for n in v["nodes"][:5]]) for v in found] == []
