@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from matplotlib.patches import Rectangle
+from mmbench.reports.figures.keys import set_log_ticks
 from mmbench.reports.figures.theme import (
     NARROW,
     WIDE,
@@ -73,6 +74,7 @@ def lines() -> Drawing:
         label.set_gid(f"legend{number}")
         drawn.legend[f"legend{number}"] = kernel
     axes.set_ylim(0, 110)
+    set_log_ticks(axes.xaxis, *axes.get_xlim())
     return drawn
 
 

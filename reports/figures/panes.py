@@ -168,7 +168,6 @@ def _magnified(axes: Axes, seen: Sequence[float], finer: Sequence[tuple[float, s
 
 def _finer(ticks: list[tuple[float, str]], logarithmic: bool) -> list[tuple[float, str]]:
     """Values and labels between neighbouring ticks; none where labels are no numbers, or do not rise as the values do."""
-    ticks = [(value, f"{value:g}" if "$" in text else text) for value, text in ticks]  # matplotlib's own powers of ten
     read = [(value, float(found[1].replace(",", "")), found[2]) for value, text in ticks if (found := _NUMBER.fullmatch(text.strip()))]
     if len(read) < max(2, len(ticks)):
         return []

@@ -100,6 +100,17 @@ def test_categories_have_no_ticks_between_them() -> None:
     assert [words_of(e) for e in written(styled(draw)).iter() if e.get("data-k")] == []
 
 
+def test_powers_of_ten_as_matplotlib_writes_them_stand_alone() -> None:
+    def draw() -> Drawing:
+        drawn = drawing(200)
+        axes_in(drawn, xscale="log", xlim=(1, 1e4), ylim=(0, 1))
+        return drawn
+
+    root = written(styled(draw))
+    assert len([e for e in root.iter() if e.get("data-x")]) >= 5
+    assert [e for e in root.iter() if e.get("data-x") and e.get("data-k")] == []
+
+
 def test_a_figure_as_a_file_is_the_same_before_and_after() -> None:
     drawn = styled(lines)
     before = file_of(drawn, "svg", "t")
