@@ -90,7 +90,7 @@ class GatePlan:
     alpha: float = 0.01
     power: float = 0.95
     planted: float = 0.03
-    visit_s: float = 0.1
+    visit_s: float = 0.05
     quartets: int = 4
     time_budget_s: float = 0.0
     seed: int = 0

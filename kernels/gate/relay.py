@@ -33,7 +33,7 @@ from ..emit import ir
 from ..emit.jit import Code, compile_ir
 from ..emit.target import Target, host_arch
 from ..emit.writer import Writer
-from ..measure.contamination import OFF_CPU_FLOOR_S, OFF_CPU_SHARE, SHARE, SWITCH_COST_S
+from ..measure.contamination import OFF_CPU_FLOOR_S, OFF_CPU_SHARE, SWITCH_COST_S
 from ..measure.stopwatch import CHAIN_LINKS, Kernel
 from ..measure.timer import Timer, TimerRow, row_for, timer
 
@@ -46,6 +46,9 @@ _READY, _ABORT = 16, 32  # 32-bit words of the baton, each on a line of its own;
 BATON_BYTES = 4096
 STATS = 5  # of each turn: ticks of all of it, CPU time in ns, involuntary switches, ticks of the short and of the long chain
 CHAIN_C = 48
+# What a switch is charged must pass this share of a turn before it marks it. Ten times the share that marks a sample: 5 % of all turns have
+# a switch, most last microseconds, and a turn's time is only ever compared with those beside it.
+_SWITCH_SHARE = 0.02
 
 # Slots of the context.
 _NAMES = (
@@ -234,7 +237,7 @@ def turns_of(times: NDArray[np.int64], stats: NDArray[np.int64], tick_hz: float)
     marks = []
     for turn in range(len(stats)):
         words = []
-        if stats[turn, 2] * SWITCH_COST_S > SHARE * wall_s[turn]:
+        if stats[turn, 2] * SWITCH_COST_S > _SWITCH_SHARE * wall_s[turn]:
             words.append("switched")
         if missing_s[turn] > max(OFF_CPU_FLOOR_S, OFF_CPU_SHARE * wall_s[turn]):
             words.append("off-cpu")
