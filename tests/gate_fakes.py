@@ -66,6 +66,12 @@ class FakeWorker:
     def pause(self) -> None:
         """A process of no threads."""
 
+    def __enter__(self) -> FakeWorker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def call(self, function: str, arguments: Any, timeout_s: float, progress: object = None) -> Any:
         del timeout_s, progress
         name = function.partition(":")[2]
@@ -74,6 +80,9 @@ class FakeWorker:
 
     def _open_kernel(self, _arguments: Any) -> Any:
         return encode(Opened("vectorized", "1"))
+
+    def _ask_cases(self, arguments: Any) -> Any:
+        return [""] * len(arguments["cases"])
 
     def _prepare_cell(self, arguments: Any) -> Any:
         self._case = decode(Case, arguments["case"])

@@ -136,7 +136,8 @@ class Launched:
         def ask(number: int) -> dict[str, Any]:
             side = sides[number]
             key = (cell.contest, OLD if side == COPY else side, cell.case.id)
-            place = min(number, len(self._host.cpus) - 1)
+            # Which side prepares on the CPU that is measured is drawn with the order of starting, so that it favours neither.
+            place = min((number + (self.launch.first == NEW)) % 2, len(self._host.cpus) - 1)
             arguments = {"case": encode(cell.case), "digest": proven.digests.get(key, ""), "shift": self.launch.offset_bytes}
             arguments |= {"place": place, "thorough": thorough}
             answer = self._call(side, "prepare_cell", arguments, _PREPARE_S)

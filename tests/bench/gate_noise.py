@@ -1,6 +1,10 @@
-"""The noise that simulated gates run in: one machine's time line in steps of 10 ms, and what a fresh launch adds.
+"""The noise that simulated gates run in: what a machine recorded (`recorded_blocks`), and one that is assumed, harsher.
 
-Every parameter is stated here, and none is fitted to a recorded trace yet. The log of a step's time is a sum of
+Recorded: visits of real gates of unchanged code in the order of time (`gate_traces.py`). A simulated launch takes a stretch of them that is
+as long as it has cells, from a random place, so that what neighbouring visits share stays together; each cell has the spread of a recorded
+one.
+
+Assumed: one machine's time line in steps of 10 ms, and what a fresh launch adds. The log of a step's time is a sum of
 
     drift       a slow wander, SD 2.66 %, over 10 minutes   (runs of one benchmark on different hosts: reference/ci.md 2b, CodSpeed)
     neighbours  SD 5 %, over 50 ms                          (with the rest: SD of timings of 10 ms 9 %, of a quartet 4.6 %: evidence.md)
@@ -19,6 +23,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from gate_traces import Trace
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
@@ -99,6 +104,20 @@ def alternating_blocks(random: np.random.Generator, cells: int, launches: int, s
         return sorted_values.T
 
     return Blocks(by_cell(differences), by_cell(np.median(steps, axis=2)), by_cell(seen.astype(np.float64)) > 0)
+
+
+def recorded_blocks(random: np.random.Generator, sigmas: Floats, launches: int, trace: Trace) -> Blocks:
+    """Blocks as the machine gave them, of cells with these spreads: each launch visits them in an order of its own, over a stretch of
+    recorded visits. The sign of a launch is a coin, as it was in the gates that were recorded."""
+    cells = sigmas.size
+    differences, shared, seen = np.empty((cells, launches)), np.empty((cells, launches)), np.zeros((cells, launches), dtype=np.bool_)
+    for launch in range(launches):
+        at = (random.integers(trace.z.size) + np.arange(cells)) % trace.z.size
+        order = random.permutation(cells)
+        differences[order, launch] = sigmas[order] * trace.z[at] * random.choice((-1.0, 1.0))
+        shared[order, launch] = trace.shared[at]
+        seen[order, launch] = trace.dropped[at]
+    return Blocks(differences, shared, seen)
 
 
 def turn_blocks(random: np.random.Generator, cells: int, launches: int, sd: float) -> Floats:
