@@ -80,21 +80,18 @@ def run_against(text: str, request: Request, words: Mapping[str, Any], settings:
         raise UsageError("--dry-run makes no environment, and without one it is not known what pip: brings", "leave --dry-run out")
     run_id = store.new_run_id()
     sides = sides_of(artifact, plan.entrants, wanted=request.kernels, run=run_id, tell=console.say)
-    finished = False
     try:
         gate = gate_plan(plan, sides, aims)
         if words["dry_run"]:
             _tell(gate, sides, as_json=words["as_json"])
             return Exit.OK
         store.check_writable(store.results_dir(settings))
-        gate, fallen = asked(gate)
-        code = course.start(gate, fallen, request, run_id)
-        finished = course.finished
+        gate, fallen = asked(gate, frozenset(gone.kernel for gone in sides.absent))
+        return course.start(gate, fallen, request, run_id)
     finally:
         # An environment of a gate that was cut off is kept for its resume; one of a gate that never began is not.
-        if sides.old.kind == "pip" and (finished or not _begun(settings, run_id)):
+        if sides.old.kind == "pip" and (course.finished or not _begun(settings, run_id)):
             remove_environment(sides.old)
-    return code
 
 
 def _begun(settings: Settings, run_id: str) -> bool:
@@ -112,14 +109,16 @@ def gate_plan(plan: SweepPlan, sides: Sides, aims: Aims) -> GatePlan:
     """The plan of a gate on the grid of a sweep's plan; controls come later, when it is known which cells both sides serve."""
     from ..kernels.gate.grid import contest_cells
 
-    cells = contest_cells(plan.cells, sides.contests, plan.skips)
+    # Kernels that only the old side has: their cells were there before, so they are cells of this gate, and deleted ones.
+    contests = (*sides.contests, *(Contest(gone.kernel, gone, gone) for gone in sides.absent))
+    cells = contest_cells(plan.cells, contests, plan.skips)
     if not cells:
         reasons = "; ".join(dict.fromkeys(skip.reason for skip in plan.skips))
         raise UsageError("no kernel serves any of the cells", reasons or "see what was asked for with --dry-run")
     return GatePlan(
         sides.old,
         sides.new,
-        tuple(sides.contests),
+        contests,
         tuple(cells),
         aims.margin,
         aims.detect,
@@ -134,7 +133,7 @@ def gate_plan(plan: SweepPlan, sides: Sides, aims: Aims) -> GatePlan:
     )
 
 
-def asked(plan: GatePlan) -> tuple[GatePlan, list[CellState]]:
+def asked(plan: GatePlan, absent: frozenset[str] = frozenset()) -> tuple[GatePlan, list[CellState]]:
     """Ask both sides which cells they serve: the plan with controls and without what the old side lacks, and cells that the new side lost.
 
     NotPossibleError where the old side cannot be opened in any contest: there is nothing to hold the new one against.
@@ -148,7 +147,10 @@ def asked(plan: GatePlan) -> tuple[GatePlan, list[CellState]]:
     for contest in plan.contests:
         cells = [cell for cell in plan.cells if cell.contest == contest.name]
         old, old_problem = _reasons(plan, contest, "old", [cell.case for cell in cells])
-        new, new_problem = _reasons(plan, contest, "new", [cell.case for cell in cells])
+        if contest.name in absent:
+            new, new_problem = [""] * len(cells), "the new side has no such kernel"
+        else:
+            new, new_problem = _reasons(plan, contest, "new", [cell.case for cell in cells])
         if old_problem:
             problems.append(f"{contest.name}: the old side ({plan.old.word}) cannot be used: {old_problem}")
             continue
@@ -331,6 +333,7 @@ class GateCourse:
 def resume_gate(path: Path, machine_id: str, settings: Settings, words: Mapping[str, Any]) -> int:
     """Go on with a gate that was cut off; everything that speaks against it is said before anything is timed."""
     from ..kernels.gate.artifact import reopen
+    from ..kernels.gate.installs import remove_environment
 
     writer = store.RunWriter(store.results_dir(settings)).reopen(path)
     try:
@@ -349,6 +352,11 @@ def resume_gate(path: Path, machine_id: str, settings: Settings, words: Mapping[
             return Exit.OK
         if not words["as_json"]:
             console.say(f"going on with {path}: {len(seen.blocks)} blocks are done and kept")
-        return GateCourse(settings, words).go_on(seen, writer, settings.time_budget_s)
+        course = GateCourse(settings, words)
+        try:
+            return course.go_on(seen, writer, settings.time_budget_s)
+        finally:
+            if course.finished and seen.plan.old.kind == "pip":
+                remove_environment(seen.plan.old)
     finally:
         writer.close()

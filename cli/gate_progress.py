@@ -49,7 +49,8 @@ class GateProgress:
     def cell(self, stage: Stage, number: int, total: int, name: str, left_s: float) -> None:
         """A cell is visited; the first of a launch counts it."""
         self._launch += number == 0
-        share = min(1.0, (self._launch - 1 + number / max(total, 1)) / self._launches)
+        of = max(self._launches, self._launch)  # blocks that were dropped are taken again
+        share = min(1.0, (self._launch - 1 + number / max(total, 1)) / of)
         took_s = time.monotonic() - self._began_s
         guess_s = took_s / share * (1 - share) if share > 0.02 else math.nan
         known = min(guess_s, left_s) if math.isfinite(guess_s) else left_s
@@ -57,10 +58,10 @@ class GateProgress:
         if self._terminal:
             full, empty, dot = self._glyphs
             done = round(_BAR * share)
-            parts = [_WORDS[stage], f"launch {self._launch} of {self._launches}", left, name]
+            parts = [_WORDS[stage], f"launch {self._launch} of {of}", left, name]
             self._write(f"{full * done}{empty * (_BAR - done)} " + f" {dot} ".join(part for part in parts if part))
         elif number == 0 and time.monotonic() - self._said_s > _EVERY_S:
-            self._say(", ".join(part for part in (f"{_WORDS[stage]}: launch {self._launch} of {self._launches}", left) if part))
+            self._say(", ".join(part for part in (f"{_WORDS[stage]}: launch {self._launch} of {of}", left) if part))
 
     def promise(self, promise: Promise) -> None:
         """What the planner says this machine can show."""

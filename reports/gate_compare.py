@@ -42,8 +42,8 @@ def gate_compare_screen(
 
 def _head(document: GateDocument, look: Look) -> list[Line]:
     lines: list[Line] = []
-    for title, side in (("old", document.old), ("new", document.new)):
-        lines += titled(title, joined([look.prose(word, 2000) for word in side_words(side)], look, width=look.width - _LEAD), _LEAD)
+    for title, side, other in (("old", document.old, document.new), ("new", document.new, document.old)):
+        lines += titled(title, joined([look.prose(word, 2000) for word in side_words(side, other)], look, width=look.width - _LEAD), _LEAD)
     where = f"gate {look.word(document.run_id, 40)} on {look.word(document.machine_id, 80)}, {plural(len(document.rows), 'cell')}"
     text = "Each ratio is the time of new over the time of old, so 1.060x means 6 % more time for new. It is estimated from turns "
     text += "that both sides took in fresh processes, with a 95 % interval."

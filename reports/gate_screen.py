@@ -93,8 +93,8 @@ def _said(title: str, text: str, look: Look, style: str = "", limit: int = 2000)
 def _who(document: GateDocument, look: Look) -> list[Line]:
     """Both sides, and in what they differ besides."""
     lines: list[Line] = []
-    for title, side in (("old", document.old), ("new", document.new)):
-        words = [look.prose(word, 2000) for word in side_words(side)]
+    for title, side, other in (("old", document.old, document.new), ("new", document.new, document.old)):
+        words = [look.prose(word, 2000) for word in side_words(side, other)]
         lines += titled(title, joined(words, look, width=look.width - _LEAD), _LEAD)
     different = document.differences if look.full else document.differences[:_FEW]
     body = [

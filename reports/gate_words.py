@@ -192,10 +192,11 @@ def tally_words(document: GateDocument) -> str:
     return f"of {plural(len(document.rows), 'cell')}: {', '.join(parts)}" if parts else ""
 
 
-def side_words(side: Side) -> list[str]:
-    """What was asked for, where that lies, and the versions of what matters."""
+def side_words(side: Side, other: Side) -> list[str]:
+    """What was asked for, where that lies, and the versions of what matters, as far as those of the other side are not the same."""
     place = [side.place] if side.place and side.place not in side.word else []
-    return [side.word or side.kind, *place, *(f"{name} {version}" for name, version in sorted(side.packages.items()))]
+    apart = {name: version for name, version in sorted(side.packages.items()) if other.packages.get(name) != version}
+    return [side.word or side.kind, *place, *(f"{name} {version}" for name, version in apart.items())]
 
 
 def rules_words(document: GateDocument) -> str:

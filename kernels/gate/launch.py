@@ -34,6 +34,7 @@ _PREPARE_S = 120.0
 _VISIT_S = 60.0  # beyond what a visit should take
 MOST_UNITS = 512  # timed ones of a visit: all are kept in the run file
 _MOST_QUARTETS = 128
+CLOCK_OFF_SHARE = 0.02  # a core that changes its clock does so by whole steps (25 to 100 MHz), which last for many quartets
 
 # A process of one side that is not started yet, and its kernel as it is seen from there; what was made for it goes when it is left.
 Starter = Callable[[str, Contest, Launch], AbstractContextManager[tuple[Worker, Entrant]]]
@@ -178,6 +179,8 @@ class Launched:
         answers = take_turns(ready, schedules, numbers, plant)
         wall_s = time.monotonic() - began
         times, marks = woven(schedules, answers, tuned.units)
+        if ready.relays:
+            marks = with_clock_marks(marks, clocks_of(schedules, answers))
         dropped = self._watch.end(wall_s)
         at_s, number = round(began - self._began, 3), self.launch.launch
         kept = tuple(marks) if any(marks) else ()
@@ -251,6 +254,29 @@ def woven(schedules: tuple[list[int], list[int]], answers: Sequence[dict[str, An
             times[turn * units : (turn + 1) * units] = [float(f"{t:.5g}") for t in answer["time_s"][i * units : (i + 1) * units]]
             marks[turn] = answer["marks"][i]
     return times, marks
+
+
+def clocks_of(schedules: tuple[list[int], list[int]], answers: Sequence[dict[str, Any]]) -> list[float]:
+    """The core's clock behind each turn (Hz, 0 where unknown), in the order of time."""
+    clocks = [0.0] * sum(map(len, schedules))
+    for schedule, answer in zip(schedules, answers, strict=True):
+        for turn, clock_hz in zip(schedule, answer["clock_hz"], strict=True):
+            clocks[turn] = float(clock_hz)
+    return clocks
+
+
+def with_clock_marks(marks: list[str], clocks: Sequence[float]) -> list[str]:
+    """Marks, and `clock` on every turn of a quartet whose mean clock lies off that of the visit's middle quartet.
+
+    Of whole quartets, which hold both sides twice: a side whose vectors slow the core does so in each of them, and is never marked for it.
+    """
+    means = [sum(clocks[at : at + 4]) / 4 if min(clocks[at : at + 4]) > 0 else 0.0 for at in range(0, len(clocks), 4)]
+    known = sorted(mean for mean in means if mean > 0)
+    if not known:
+        return marks
+    middle = known[len(known) // 2]
+    off = [bool(mean) and abs(mean / middle - 1) > CLOCK_OFF_SHARE for mean in means]
+    return ["+".join(filter(None, (mark, "clock" if off[turn // 4] else ""))) for turn, mark in enumerate(marks)]
 
 
 def quartets_of_visit(tuned: Tuned, visit_s: float, least: int) -> int:

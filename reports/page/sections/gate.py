@@ -106,7 +106,8 @@ def sentence_of(document: GateDocument, ahead: str) -> str:
 def _shown(document: GateDocument, where: str, end: str) -> list[Block]:
     """One gate: sentences, figures, tables. The forest may be long, so that it stands alone with its data beside it."""
     facts = [
-        *((title, plain(", ".join(side_words(side)), 400)) for title, side in (("Old", document.old), ("New", document.new))),
+        ("Old", plain(", ".join(side_words(document.old, document.new)), 400)),
+        ("New", plain(", ".join(side_words(document.new, document.old)), 400)),
         *((("Where", where),) if where else ()),
         ("Rules", rules_words(document)),
         ("Promised", plain(document.promise, 300) or "nothing: it ended before there was a plan"),
