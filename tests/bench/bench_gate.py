@@ -1,10 +1,10 @@
 """What the gate finds and what it cries wolf at, by simulation, beside the decision rules of five other tools in the same noise.
 
 The figures are shares of simulated gates, seeded. Their noise is what a machine recorded in real gates of unchanged code, and one that is
-assumed and harsher (`gate_noise.py`). A gate has 200 cells and runs as a driver would run it: six launches to learn the noise, a plan, the rest of the screen, fresh blocks for what was
-flagged, verdicts. "False gates" are gates of unchanged code with a regression, of a cell or of a family; "power" is the share of planted
-slowdowns of 3 % (ten cells of a gate) that are called regressions. Intervals are Clopper-Pearson, 95 %.
-The other tools are shown twice: with the samples that they would take themselves, and with the blocks that the gate's screen took.
+assumed and harsher (`gate_noise.py`). A gate has 200 cells and runs as a driver would run it: six launches to learn the noise, a plan, the
+rest of the screen, fresh blocks for what was flagged, verdicts. "False gates" are gates of unchanged code with a regression, of a cell or of
+a family; "power" is the share of planted slowdowns of 3 % (ten cells of a gate) that are called regressions. Intervals are Clopper-Pearson,
+95 %. The other tools are shown with the samples that they would take themselves, and with the blocks that the gate's screen took.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def margin_row(name: str, gates: int) -> Row:
 
 
 def peer_rows() -> Iterator[Row]:
-    """The other tools' rules: on the samples that they would take themselves, in the assumed noise; then on the blocks of our screen, in both."""
+    """The other tools' rules: on samples that they would take themselves, in the assumed noise; then on our screen's blocks, in both."""
     slower = slice(0, PLANTED)
     ours = {}
     for name in (RECORDED, ASSUMED):
