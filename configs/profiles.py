@@ -184,12 +184,12 @@ def _read(table: Table, key: str, parse: Callable[[str], float]) -> float:
         raise UsageError(f"{table.place}: {key}: {error.message}", error.hint) from None
 
 
-def parse_share(text: str) -> float:
+def parse_share(text: str, least: float = 0.0005, most: float = 0.5) -> float:
     """`2%` or `0.02` to 0.02; UsageError otherwise. A bare number of one or more is refused: it may be meant in percent."""
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(%?)\s*", text)
     share = float(match[1]) / (100 if match[2] else 1) if match else 0.0
-    if not 0.0005 <= share <= 0.5:
-        raise UsageError(f"'{text}' is not a share from 0.05 % to 50 %", "write it as 2% or 0.02")
+    if not least <= share <= most:
+        raise UsageError(f"'{text}' is not a share from {100 * least:g} % to {100 * most:g} %", "write it as 2% or 0.02")
     return share
 
 

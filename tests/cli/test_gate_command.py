@@ -136,6 +136,11 @@ def test_an_interrupt_keeps_what_is_there_and_the_rest_is_resumed(gated: Callabl
     assert "is finished" in again.stderr
 
 
+def test_other_aims_are_kept_in_the_plan(gated: Callable[..., Result], tmp_path: Path) -> None:
+    plan = json.loads(gated("--dry-run", "--json", "--power", "99%", "--alpha", "0.1%", "--detect", "10%", "--margin", "2%").stdout)
+    assert (plan["power"], plan["alpha"], plan["detect"], plan["margin"]) == (0.99, 0.001, 0.1, 0.02)
+
+
 def test_a_dry_run_names_sides_and_cells_and_runs_nothing(gated: Callable[..., Result], tmp_path: Path) -> None:
     done = gated("--dry-run")
     assert done.exit_code == 0
@@ -151,8 +156,8 @@ def test_a_dry_run_names_sides_and_cells_and_runs_nothing(gated: Callable[..., R
         (["--margin", "5%"], "must lie above --margin"),
         (["--detect", "0.5%"], "must lie above --margin"),
         (["--detect", "often"], "--detect"),
-        (["--alpha", "90%"], "--alpha lies between"),
-        (["--power", "10%"], "--power between"),
+        (["--alpha", "90%"], "--alpha: '90%' is not a share"),
+        (["--power", "10%"], "--power: '10%' is not a share"),
         (["--fail-on", "slow"], "there is no 'slow'"),
         (["--save-baseline", "main"], "this is a gate"),
         (["--against", "lib:"], "nothing is named"),
