@@ -23,6 +23,7 @@ from ..configs.gatedoc import (
 )
 from ..configs.gatelog import Gate, promised_of
 from ..configs.gateplan import Control, GateBlock, GatePlan, Stage, Tuned
+from ..configs.kernel_names import origin_of
 from ..kernels.gate.blocks import Block, Cell, State
 from ..kernels.gate.controls import Controls, judge_controls
 from ..kernels.gate.decide import Finding, decide
@@ -225,9 +226,10 @@ def differences_of(gate: Gate) -> tuple[Difference, ...]:
     """In what the sides differ: versions of packages and libraries, cores that were chosen, files, overrides."""
     plan = gate.plan
     found = []
+    origins = {origin_of(entrant.kernel) for contest in plan.contests for entrant in (contest.old, contest.new)}
     for name in sorted({*plan.old.packages, *plan.new.packages}):
         old, new = plan.old.packages.get(name, "absent"), plan.new.packages.get(name, "absent")
-        if old != new:
+        if old != new and ("absent" not in (old, new) or name in origins):  # what one side lacks and nothing uses sets nothing apart
             found.append(Difference(f"package {name}", old, new))
     opened = {(o.contest, o.side): o.opened for o in gate.opened}
     for contest in plan.contests:

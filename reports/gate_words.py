@@ -195,7 +195,7 @@ def tally_words(document: GateDocument) -> str:
 def side_words(side: Side, other: Side) -> list[str]:
     """What was asked for, where that lies, and the versions of what matters, as far as those of the other side are not the same."""
     place = [side.place] if side.place and side.place not in side.word else []
-    apart = {name: version for name, version in sorted(side.packages.items()) if other.packages.get(name) != version}
+    apart = {name: version for name, version in sorted(side.packages.items()) if other.packages.get(name, version) != version}
     return [side.word or side.kind, *place, *(f"{name} {version}" for name, version in apart.items())]
 
 
