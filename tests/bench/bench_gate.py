@@ -162,17 +162,19 @@ def margin_row(name: str, gates: int) -> Row:
 
 
 def peer_rows() -> Iterator[Row]:
-    """The other tools' rules: on samples that they would take themselves, in the assumed noise; then on our screen's blocks, in both."""
-    slower = slice(0, PLANTED)
+    """The other tools' rules: on samples that they would take themselves, then on the blocks of our screen, in both kinds of noise."""
+    slower, trace = slice(0, PLANTED), load(TRACE)
     ours = {}
     for name in (RECORDED, ASSUMED):
         taken = [screened(Noise(name, np.random.default_rng([1, i])), np.zeros(CELLS))[1] for i in range(PEER_GATES)]
         ours[name] = [(b.shared - b.differences / 2, b.shared + b.differences / 2) for b in taken]
     for name, (rule, schedule) in PEERS.items():
         own = [schedule.take(np.random.default_rng([3, i]), CELLS, LUCK[ASSUMED]) for i in range(PEER_GATES)]
+        real = [schedule.take(np.random.default_rng([3, i]), CELLS, float(np.median(trace.sigmas)), trace) for i in range(PEER_GATES)]
         minutes = f"{schedule.seconds(CELLS) / 60:.1f} min"
         for label, samples, when in (
-            (name, own, minutes),
+            (f"{name}, assumed", own, minutes),
+            (f"{name}, recorded", real, minutes),
             ("  the same rule on our blocks, recorded", ours[RECORDED], ""),
             ("  the same rule on our blocks, assumed", ours[ASSUMED], ""),
         ):

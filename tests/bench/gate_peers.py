@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from gate_noise import STEP_S, Floats, luck, time_line
+from gate_traces import Trace
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu, norm, t, ttest_ind
 
@@ -67,11 +68,19 @@ class Schedule:
         """Measuring and warming up, all cells."""
         return len(self.sides) * cells * self.processes * (self.idle + self.samples * self.width) * STEP_S
 
-    def take(self, random: np.random.Generator, cells: int, sd: float) -> tuple[Floats, Floats]:
-        """Logs of the timings of both sides, equal code, cells by samples."""
+    def take(self, random: np.random.Generator, cells: int, sd: float, trace: Trace | None = None) -> tuple[Floats, Floats]:
+        """Logs of the timings of both sides, equal code, cells by samples.
+
+        With a `trace`, a step is what one recorded visit measured for the old side (its median, so calmer than 10 ms of one process), visit
+        after visit from a random one on, round and round; `sd` is then the luck of a process by the recorded spreads.
+        """
         each = self.idle + self.samples * self.width
-        line = time_line(random, len(self.sides) * cells * self.processes * each)
-        steps = line.logs.reshape(len(self.sides), cells, self.processes, each)[..., self.idle :]
+        count = len(self.sides) * cells * self.processes * each
+        if trace is None:
+            logs = time_line(random, count).logs
+        else:
+            logs = trace.shared[(random.integers(trace.shared.size) + np.arange(count)) % trace.shared.size]
+        steps = logs.reshape(len(self.sides), cells, self.processes, each)[..., self.idle :]
         values = steps.reshape(*steps.shape[:3], self.samples, self.width).mean(axis=4)
         values = values + luck(random, steps.shape[:3], sd / np.sqrt(2))[..., None]
         passes = [values[i].reshape(cells, -1) for i in range(len(self.sides))]
