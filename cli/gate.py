@@ -193,7 +193,7 @@ def _reasons(plan: GatePlan, contest: Contest, side: str, cases: list[Case]) -> 
 def starter(plan: GatePlan, folder: Path | None = None) -> Any:
     """How processes of a side are started (`kernels.gate.launch.Starter`); with `folder`, each gets paths of its own below it."""
     from ..kernels.gate.environments import worker_command
-    from ..kernels.gate.launch import NEW, OLD, padding
+    from ..kernels.gate.launch import NEW, PATHS, padding, turned
     from ..kernels.gate.places import moved, varied, varied_environment
     from ..kernels.measure.worker import Worker
 
@@ -202,7 +202,7 @@ def starter(plan: GatePlan, folder: Path | None = None) -> Any:
         entrant, where = (contest.new, plan.new) if side == NEW else (contest.old, plan.old)
         with contextlib.ExitStack() as stack:
             if folder is not None:
-                chars = 8 + (launch.path_chars * {OLD: 1, NEW: 37}.get(side, 59)) % 112  # each process has a length of its own
+                chars = 8 + turned(launch.path_chars, PATHS, side)
                 before = where
                 where = stack.enter_context(varied_environment(before, folder, chars))
                 there = moved(entrant, before, where)

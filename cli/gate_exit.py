@@ -38,8 +38,9 @@ def gate_fail_words(text: str) -> frozenset[str]:
 def gate_exit(document: GateDocument, fail_on: frozenset[str]) -> tuple[Exit, str]:
     """(exit code, why in one sentence). Advisory cells fail nothing.
 
-    A gate that compared nothing is no success whatever `fail_on` says (5), unless something that it names explains it. A run that is
-    untrusted confirms no regression: where `fail_on` names either, that ends with 3, and what else is wrong comes after it.
+    A gate that compared nothing is no success whatever `fail_on` says (5), unless something that it names explains it; nor is one that
+    ended before anything was decided (3), unless `fail_on` is empty. A run that is untrusted confirms no regression: where `fail_on` names
+    either, that ends with 3, and what else is wrong comes after it.
     """
     binding = [row for row in document.rows if not row.advisory]
     counted = binding or list(document.rows)
@@ -49,6 +50,8 @@ def gate_exit(document: GateDocument, fail_on: frozenset[str]) -> tuple[Exit, st
     if document.controls.untrusted and ("untrusted" in fail_on or ("regression" in fail_on and slower)):
         unconfirmed = f" (so not confirmed: {slower})" if slower else ""
         return Exit.INCONCLUSIVE, f"the run is untrusted: {'; '.join(document.controls.untrusted)}{unconfirmed}"
+    if not document.finished and fail_on and all(row.verdict is Verdict.INCONCLUSIVE for row in counted):
+        return Exit.INCONCLUSIVE, f"nothing was decided: {document.end_reason or 'the gate was cut off'}"
     if slower and "regression" in fail_on:
         return Exit.REGRESSION, slower
     if broken := _broken(binding, fail_on):

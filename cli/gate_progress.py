@@ -71,10 +71,6 @@ class GateProgress:
         """A cell fell out."""
         self._say(f"{state.state.upper()} {name}: {state.side + ' side: ' if state.side else ''}{state.reason}")
 
-    def note(self, text: str) -> None:
-        """Something to know."""
-        self._say(f"note: {text}")
-
     def end(self) -> None:
         """Remove the transient line."""
         self._clear()

@@ -120,7 +120,7 @@ class TurnRate:
 class Tuned:
     """How a cell is measured: a timed unit is `calls` calls, a turn `units` units of which none of the `spoiled` first ones counts.
 
-    `call_s` is a first estimate of one call. `handoff` is how sides take over from each other (futex, pipe or driver) and `switch_s` what
+    `call_s` is a first estimate of one call. `handoff` is how sides take over from each other (futex or driver) and `switch_s` what
     that costs. `costs` are the lengths of turns as rated on a trace of this cell; `cost_error` is their relative error. `proofs` says by
     which steps each side's result was proven.
     """
@@ -150,8 +150,8 @@ class Promise:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One fresh pair of processes, and what was drawn for it: the size of the environment, the length of the install path, the place of
-    operands within a page, which side was started first."""
+    """One fresh pair of processes, and what was drawn for it: the size of the environment and the length of the install path (those of the
+    old side; `kernels.gate.launch.turned` moves them on for the others), the place of operands within a page, which side began."""
 
     launch: int
     stage: Stage
@@ -159,7 +159,6 @@ class Launch:
     path_chars: int = 0
     offset_bytes: int = 0
     first: str = "old"
-    start_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

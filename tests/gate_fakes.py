@@ -87,7 +87,7 @@ class FakeWorker:
     def _prepare_cell(self, arguments: Any) -> Any:
         self._case = decode(Case, arguments["case"])
         self._luck = self._order.gauss(0.0, self._model.launch_sd)
-        proof = "the bits of a proven result" if arguments["digest"] == "d" else "integer-exact"
+        proof = "" if arguments["digest"] == "d" else "integer-exact"
         return {"status": "ok", "reason": "", "digest": "d", "call_s": self._model.call_s, "proof": proof, "relays": True}
 
     def _tune_cell(self, _arguments: Any) -> Any:
@@ -141,9 +141,6 @@ class Record:
     def state(self, name: str, state: CellState) -> None:
         del name
         self.states.append(state)
-
-    def note(self, text: str) -> None:
-        del text
 
 
 def plan_of(count: int = 8, *, controls: bool = True, **more: Any) -> GatePlan:

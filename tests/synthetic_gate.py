@@ -95,9 +95,7 @@ def write_gate(
         )
         for launch in range(screen + confirm):
             stage = Stage.SCREEN if launch < screen else Stage.CONFIRM
-            writer.append(
-                "launch", Launch(launch, stage, order.randrange(4096), order.randrange(8, 120), 64 * order.randrange(64), "old", 0.6)
-            )
+            writer.append("launch", Launch(launch, stage, order.randrange(4096), order.randrange(8, 120), 64 * order.randrange(64), "old"))
             for i, cell in enumerate(plan.cells):
                 if i not in fallen and (stage is Stage.SCREEN or i in true):
                     writer.append("block", _visit(i, launch, stage, call_s(cell), true.get(i, 0.0), noise, order))

@@ -37,9 +37,6 @@ class GateWatch(Protocol):
     def state(self, name: str, state: CellState) -> None:
         """A cell fell out."""
 
-    def note(self, text: str) -> None:
-        """Something to know."""
-
 
 @dataclass(slots=True)
 class Course:
@@ -60,6 +57,7 @@ class Course:
     block_s: dict[int, list[float]] = field(default_factory=dict)  # what a block costs, preparing included
     fallen: dict[int, CellState] = field(default_factory=dict)
     told: set[tuple[str, str]] = field(default_factory=set)  # sides whose `opened` was written
+    retried: set[tuple[int, str]] = field(default_factory=set)  # (first cell, side) of rounds in which a side could not be opened
     launches: int = 0
     launch_s: list[float] = field(default_factory=list)
     promise: Promise | None = None
@@ -69,7 +67,8 @@ class Course:
         """Take over what a gate that was cut off has in its file. Proofs are not kept there: each process makes its own."""
         self.tuned = {t.cell: t for t in seen.tuned}
         self.fallen = {s.cell: s for s in seen.states}
-        self.promise = seen.promises[-1] if seen.promises else None
+        if any(visit.stage is Stage.CONFIRM for visit in seen.blocks):  # before that the plan is made anew, for the time that there is now
+            self.promise = seen.promises[-1]
         numbers = {launch.launch for launch in seen.launches} | {block.launch for block in seen.blocks}
         self.launches = max(numbers, default=-1) + 1
         self.told = {(o.contest, o.side) for o in seen.opened}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ...configs.gateplan import Contest, Control, GateCell
 from ...configs.plan import Cell, Skip
@@ -24,15 +24,12 @@ def contest_cells(cells: Sequence[Cell], contests: Sequence[Contest], skips: Seq
     ]
 
 
-def controls_for(cells: Sequence[GateCell], seed: int, calls_s: Mapping[GateCell, float] | None = None) -> list[GateCell]:
+def controls_for(cells: Sequence[GateCell], seed: int) -> list[GateCell]:
     """Cells to be measured again, old side against its own copy, as they are (`same`) and with a planted slowdown (`planted`).
 
-    Drawn by the seed from cells of one thread, the cheaper half of them where `calls_s` (a guess) is given: what they show is the gate's
-    own error, which is no larger where calls are long, while time is.
+    Drawn by the seed, from cells of one thread where there are such.
     """
     able = [cell for cell in cells if cell.case.threads == 1] or list(cells)
-    if calls_s is not None and len(able) > 2 * LEAST_CONTROLS:
-        able = sorted(able, key=lambda cell: calls_s.get(cell, 0.0))[: max(2 * LEAST_CONTROLS, len(able) // 2)]
     order = random.Random(seed)
     found: list[GateCell] = []
     for control, share in ((Control.SAME, SAME_SHARE), (Control.PLANTED, PLANTED_SHARE)):

@@ -34,6 +34,8 @@ _PREPARE_S = 120.0
 _VISIT_S = 60.0  # beyond what a visit should take
 MOST_UNITS = 512  # timed ones of a visit: all are kept in the run file
 _MOST_QUARTETS = 128
+_PADDINGS = 4096  # sizes of the environment, in bytes
+PATHS = 112  # lengths of the path, beyond the shortest
 CLOCK_OFF_SHARE = 0.02  # a core that changes its clock does so by whole steps (25 to 100 MHz), which last for many quartets
 
 # A process of one side that is not started yet, and its kernel as it is seen from there; what was made for it goes when it is left.
@@ -144,7 +146,7 @@ class Launched:
             answer = self._call(side, "prepare_cell", arguments, _PREPARE_S)
             if answer["status"] != "ok":
                 raise SideError(side, "missing" if answer["status"] == "skipped" else "wrong", answer["reason"])
-            if key not in proven.digests or answer["proof"] != "the bits of a proven result":
+            if answer["proof"]:
                 proven.proofs.setdefault(key, answer["proof"])
             proven.digests[key] = answer["digest"]
             return dict(answer)
@@ -292,10 +294,14 @@ def drawn_orders(count: int, order: random.Random) -> str:
 
 def drawn_launch(number: int, stage: Stage, order: random.Random) -> Launch:
     """What this launch's processes get."""
-    return Launch(number, stage, order.randrange(4096), order.randrange(8, 120), 64 * order.randrange(64), order.choice((OLD, NEW)))
+    return Launch(number, stage, order.randrange(_PADDINGS), order.randrange(PATHS), 64 * order.randrange(64), order.choice((OLD, NEW)))
+
+
+def turned(drawn: int, size: int, side: str) -> int:
+    """What was drawn below `size`, moved on for each side, so that all are drawn evenly and no two are the same."""
+    return (drawn + (OLD, NEW, COPY).index(side) * size // 3) % size
 
 
 def padding(launch: Launch, side: str) -> dict[str, str]:
-    """The variable that makes the environment so many bytes larger; the sides get sizes of their own."""
-    size = launch.environment_bytes if side != NEW else (launch.environment_bytes * 2654435761 >> 7) % 4096
-    return {"MMBENCH_PADDING": "x" * size}
+    """The variable that makes the environment so many bytes larger."""
+    return {"MMBENCH_PADDING": "x" * turned(launch.environment_bytes, _PADDINGS, side)}

@@ -31,11 +31,11 @@ from numpy.typing import NDArray
 from ...configs.errors import NotPossibleError
 from ..emit import ir
 from ..emit.jit import Code, compile_ir
-from ..emit.target import Target, host_arch
+from ..emit.target import host_arch
 from ..emit.writer import Writer
 from ..measure.contamination import OFF_CPU_FLOOR_S, OFF_CPU_SHARE, SWITCH_COST_S
 from ..measure.stopwatch import CHAIN_LINKS, Kernel
-from ..measure.timer import Timer, TimerRow, row_for, timer
+from ..measure.timer import Timer, TimerRow, timer
 
 _FUTEX = {"x86_64": 202, "aarch64": 98, "riscv64": 98, "loongarch64": 98, "ppc64le": 221, "s390x": 238}
 _WAIT, _WAKE = 0, 1  # shared between processes
@@ -250,11 +250,6 @@ def turns_of(times: NDArray[np.int64], stats: NDArray[np.int64], tick_hz: float)
 def planted_chain(share: float, unit_s: float, clock_hz: float) -> int:
     """How often the chain has to run behind a unit to make it longer by a share of itself; at least once."""
     return max(1, round(share * unit_s * clock_hz / CHAIN_LINKS))
-
-
-def default_row() -> TimerRow:
-    """The counter that the relay reads on this machine, for the printed code."""
-    return row_for(Target.host())
 
 
 def shared_folder() -> Path | None:

@@ -45,16 +45,15 @@ def run_gate(
     watch: GateWatch,
     start: Starter,
     seen: Gate | None = None,
-    spent_s: float = 0.0,
 ) -> SweepEnd:
     """Run what `seen` (the same gate, cut off) does not hold yet; KeyboardInterrupt passes through after an `end` was written.
 
-    `spent_s` is what the time budget has lost before. NotPossibleError where the old side cannot be used in any contest.
+    NotPossibleError where the old side cannot be used in any contest.
     """
     began = time.monotonic()
     finished, reason = False, "interrupted"
     with _shared_page() as (baton, path):
-        course = Course(plan, host, writer, watch, start, baton, path, began - spent_s)
+        course = Course(plan, host, writer, watch, start, baton, path, began)
         if seen is not None:
             course.remember(seen)
         try:
@@ -96,7 +95,8 @@ def _stages(course: Course) -> tuple[bool, str]:
     untuned = [i for i in course.alive() if i not in course.tuned]
     if untuned:
         course.watch.stage(Stage.PILOT, len(untuned), 1)
-        _round(course, Stage.PILOT, untuned)
+        if not _round(course, Stage.PILOT, untuned):
+            return False, _out_of_time(course)
     if not course.alive():
         return True, "no cell could be timed on both sides"
     if course.promise is None:
@@ -164,25 +164,25 @@ def _visits(
     course: Course, contest: Contest, launch: Launch, stage: Stage, cells: list[int], order: random.Random
 ) -> tuple[list[int], bool]:
     """Visit these cells with one pair of processes; (cells left over because a process died, whether there was time for all)."""
-    controls = any(course.plan.cells[i].control is not Control.NONE for i in cells)
+    own = [i for i in cells if course.plan.cells[i].control is Control.NONE]
+    sides = [OLD, *([NEW] if own else []), *([COPY] if len(own) < len(cells) else [])]
     with Launched(contest, launch, course.start, course.host, course.baton, course.baton_path, course.began) as launched:
         since = time.monotonic()
         try:
-            launched.open((OLD, NEW, COPY) if controls else (OLD, NEW))
+            launched.open(sides)
         except SideError as error:
-            _not_opened(course, cells, error)
-            return [], True
+            return _not_opened(course, cells, own, error), True
         finally:
             course.parts_s["starting"] += time.monotonic() - since
-        for side in (OLD, NEW):
-            if (contest.name, side) not in course.told:
+        for side in sides:
+            if side != COPY and (contest.name, side) not in course.told:
                 course.told.add((contest.name, side))
                 info = GateOpened(contest.name, side, _at_home(contest.old if side == OLD else contest.new, launched.opened[side]))
                 course.writer.append("gate_opened", info)
                 course.watch.opened(info)
         visit_s = _visit_s(course, len(cells))
         for number, index in enumerate(cells):
-            if stage is not Stage.PILOT and course.left_s() <= 0:
+            if course.left_s() <= 0:
                 return [], False
             course.watch.cell(stage, number, len(cells), course.plan.cells[index].name, course.left_s())
             try:
@@ -243,11 +243,17 @@ def _fell(course: Course, index: int, error: SideError) -> None:
     course.watch.state(course.plan.cells[index].name, fallen)
 
 
-def _not_opened(course: Course, cells: list[int], error: SideError) -> None:
-    """No process of a side could be had: its cells are out; NotPossibleError where this is the old side and nothing was measured yet."""
+def _not_opened(course: Course, cells: list[int], own: list[int], error: SideError) -> list[int]:
+    """A side's process could not be had; the cells that are left. Once may be chance, as where memory is short: all are tried again. The
+    second time those that need this side are out. NotPossibleError where it is the old side and nothing was measured yet.
+    """
     if error.side != NEW and not any(course.blocks[Stage.SCREEN].values()) and len(course.plan.contests) == 1:
-        raise NotPossibleError(
-            f"the old side ({course.plan.old.word}) cannot be used: {error.reason}", "see what it needs with mmbench doctor"
-        )
-    for index in cells:
+        message = f"the old side ({course.plan.old.word}) cannot be used: {error.reason}"
+        raise NotPossibleError(message, "see what it needs with mmbench doctor")
+    if (cells[0], error.side) not in course.retried:
+        course.retried.add((cells[0], error.side))
+        return cells
+    needing = {NEW: own, COPY: [i for i in cells if i not in own]}.get(error.side, cells)
+    for index in needing:
         _fell(course, index, error)
+    return [i for i in cells if i not in needing]

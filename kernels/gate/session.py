@@ -58,7 +58,8 @@ def prepare_cell(arguments: Mapping[str, Any], progress: Progress) -> Any:
     """{case, digest, shift, place, thorough} to {status, reason, digest, call_s, proof, timed_by, relays}.
 
     `digest` is that of a result of this side which was proven ("" for none yet). `call_s` is one warm call; `relays`: whether this cell can
-    hand over by itself. A status other than `ok` ends the cell for this process.
+    hand over by itself. `proof` names the steps of a proof that was made here; it is empty where the bits are those of a proven result. A
+    status other than `ok` ends the cell for this process.
     """
     _CELL.clear()
     session = opened_session()
@@ -73,7 +74,7 @@ def prepare_cell(arguments: Mapping[str, Any], progress: Progress) -> Any:
         call(prepared, operands)
     except NotPossibleError as error:
         return {"status": "skipped", "reason": error.message}
-    digest, proof = _digest(operands), "the bits of a proven result"
+    digest, proof = _digest(operands), ""
     if digest != arguments.get("digest"):
         found, proof = _proven(session, case, prepared, operands, arguments, progress)
         if found:

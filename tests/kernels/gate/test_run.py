@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from gate_fakes import Model, Record, dying, plan_of, run_fake
-from mmbench.configs.errors import NotPossibleError
+from mmbench.cli.gate_exit import gate_exit
+from mmbench.configs.errors import Exit, NotPossibleError
 from mmbench.configs.gatedoc import Verdict
 from mmbench.configs.gateplan import Control, Stage
 from mmbench.kernels.gate.launch import clocks_of, drawn_launch, drawn_orders, padding, schedule_of, with_clock_marks, woven
@@ -59,6 +60,46 @@ def test_noise_that_hides_the_effect_is_inconclusive_and_says_what_it_could_have
         assert row.verdict is Verdict.INCONCLUSIVE
         assert row.why
     assert any(row.could_hide for row in document.rows)
+
+
+def test_a_budget_too_small_is_told_and_a_larger_one_decides(tmp_path: Path) -> None:
+    cut, end = run_fake(tmp_path, plan_of(3, controls=False, time_budget_s=60.0), Model(launch_sd=20.0))
+    assert end is not None
+    assert not end.finished
+    assert "too short to show anything" in end.reason
+    document = gate_document(cut)
+    assert gate_exit(document, frozenset({"regression"}))[0] is Exit.INCONCLUSIVE
+    assert gate_exit(document, frozenset())[0] is Exit.OK
+    whole, end = run_fake(tmp_path, plan_of(3, controls=False), Model(), path=cut.path)
+    assert end is not None
+    assert len(whole.promises) == 2
+
+
+def test_a_process_that_cannot_be_started_once_is_tried_again(tmp_path: Path) -> None:
+    failed = []
+
+    def fails(side: str, function: str, _case: object, launch: int) -> None:
+        if side == "new" and function == "open_kernel" and launch == 4 and not failed:
+            failed.append(launch)
+            raise dying("no worker process could be started: Cannot allocate memory")
+
+    gate, end = run_fake(tmp_path, plan_of(4), Model(fails=fails))
+    assert failed
+    assert end is not None
+    assert end.finished
+    assert gate_document(gate).outcome == "passed"
+
+
+def test_a_new_side_that_cannot_be_started_any_more_leaves_the_controls_alone(tmp_path: Path) -> None:
+    def fails(side: str, function: str, _case: object, launch: int) -> None:
+        if side == "new" and function == "open_kernel" and launch >= 4:
+            raise dying("libfoo.so: cannot be loaded")
+
+    gate, _ = run_fake(tmp_path, plan_of(4), Model(fails=fails))
+    document = gate_document(gate)
+    assert {row.verdict for row in document.rows} == {Verdict.CRASHED}
+    assert document.controls.planted_found == 2
+    assert document.outcome == "crashed"
 
 
 def test_a_gate_without_time_says_that_it_could_show_nothing(tmp_path: Path) -> None:
