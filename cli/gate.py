@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from ..configs.cases import Case
 from ..configs.codec import encode
 from ..configs.errors import Exit, MmbenchError, NotPossibleError, StoreError, UsageError
 from ..configs.gatelog import Gate, read_gate
-from ..configs.gateplan import GATE, CellState, Contest, GateCell, GatePlan, Launch, Stage
+from ..configs.gateplan import GATE, CellState, Contest, GateCell, GatePlan, Launch, Side, Stage
 from ..configs.machine import Conditions, Machine
 from ..configs.plan import Entrant, SweepPlan
 from ..configs.runs import RUN_SCHEMA, Run
@@ -33,36 +33,27 @@ _LIMITS = {"margin": (0.001, 0.5), "detect": (0.002, 0.9), "alpha": (1e-6, 0.2),
 _OPEN_S = 120.0
 
 
-@dataclass(frozen=True, slots=True)
-class Aims:
-    """What the gate has to show: shares of time and chances of error, and how long it may take (0: as long as it needs)."""
-
-    margin: float = 0.01
-    detect: float = 0.03
-    alpha: float = 0.01
-    power: float = 0.95
-    time_budget_s: float = 0.0
-
-
-def aims_of(words: Mapping[str, Any], time_budget_s: float | None) -> Aims:
-    """From the words of the command line; UsageError for what cannot be."""
+def aims_of(words: Mapping[str, Any], time_budget_s: float) -> GatePlan:
+    """A plan without sides and cells that has what the command line asks for; UsageError for what cannot be."""
     from ..configs.profiles import parse_share
 
-    given: dict[str, float] = {}
-    for name, limits in _LIMITS.items():
+    usual = GatePlan(Side(""), Side(""), (), ())
+
+    def share(name: str) -> float:
         if words[name] is None:
-            continue
+            return float(getattr(usual, name))
         try:
-            given[name] = parse_share(words[name], *limits)
+            return parse_share(words[name], *_LIMITS[name])
         except UsageError as error:
             raise UsageError(f"--{name}: {error.message}", error.hint) from None
-    aims = replace(Aims(), **given, time_budget_s=time_budget_s or 0.0)
-    if not aims.margin < aims.detect:
+
+    margin, detect, alpha, power = map(share, _LIMITS)
+    if not margin < detect:
         raise UsageError(
-            f"--detect {aims.detect:.3g} must lie above --margin {aims.margin:.3g}: what is to be found is more than what is let pass",
-            "the usual: --margin 1% --detect 3%",
+            f"--detect {detect:.3g} must lie above --margin {margin:.3g}: what is to be found is more than what is let pass",
+            f"the usual: --margin {usual.margin:.0%} --detect {usual.detect:.0%}",
         )
-    return aims
+    return replace(usual, margin=margin, detect=detect, alpha=alpha, power=power, planted=detect, time_budget_s=time_budget_s)
 
 
 def run_against(text: str, request: Request, words: Mapping[str, Any], settings: Settings) -> int:
@@ -72,7 +63,7 @@ def run_against(text: str, request: Request, words: Mapping[str, Any], settings:
 
     course = GateCourse(settings, words)
     artifact = parse_artifact(text)
-    aims = aims_of(words, request.time_budget_s)
+    aims = aims_of(words, request.time_budget_s or 0.0)
     request = _with_kernels(request, artifact)
     plan, _ = planned(request)
     if words["dry_run"] and artifact.kind == "pip":
@@ -104,7 +95,7 @@ def _with_kernels(request: Request, artifact: Artifact) -> Request:
     return replace(request, kernels=(artifact.name,))
 
 
-def gate_plan(plan: SweepPlan, sides: Sides, aims: Aims) -> GatePlan:
+def gate_plan(plan: SweepPlan, sides: Sides, aims: GatePlan) -> GatePlan:
     """The plan of a gate on the grid of a sweep's plan; controls come later, when it is known which cells both sides serve."""
     from ..kernels.gate.grid import contest_cells
 
@@ -114,17 +105,12 @@ def gate_plan(plan: SweepPlan, sides: Sides, aims: Aims) -> GatePlan:
     if not cells:
         reasons = "; ".join(dict.fromkeys(skip.reason for skip in plan.skips))
         raise UsageError("no kernel serves any of the cells", reasons or "see what was asked for with --dry-run")
-    return GatePlan(
-        sides.old,
-        sides.new,
-        contests,
-        tuple(cells),
-        aims.margin,
-        aims.detect,
-        aims.alpha,
-        aims.power,
-        planted=aims.detect,
-        time_budget_s=aims.time_budget_s,
+    return replace(
+        aims,
+        old=sides.old,
+        new=sides.new,
+        contests=contests,
+        cells=tuple(cells),
         seed=plan.seed,
         preset=plan.preset,
         check=plan.check,

@@ -6,7 +6,7 @@ import math
 import shlex
 import statistics
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from functools import partial
 
 from ..configs.errors import SchemaError
@@ -262,7 +262,7 @@ _ASKED = {
     "temperature": "--temperature",
     "expression": "-k",
 }
-_USUAL = {"margin": 0.01, "detect": 0.03, "alpha": 0.01, "power": 0.95}
+_USUAL = {field.name: field.default for field in fields(GatePlan) if field.name in ("margin", "detect", "alpha", "power")}
 
 
 def command_of(gate: Gate, place: int | None = None) -> str:
