@@ -12,7 +12,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from ..configs.gatedoc import BROKEN, GateDocument, GateRow, Verdict
-from .gate_summary import NAME, family_words, finding_words, name_of, verdict_words, worst_first
+from .gate_summary import NAME, family_words, finding_words, headline, name_of
+from .gate_words import worst_first
 from .text import clean
 
 MOST = 10
@@ -46,7 +47,7 @@ def _command(each: _Annotation, more: str = "") -> str:
 def _annotations(document: GateDocument) -> list[_Annotation]:
     """All of them: why the run is untrusted, regressions of cells and families, broken cells, then cells that may hide one."""
     untrusted = bool(document.controls.untrusted)
-    found = [_Annotation("error", "mmbench: untrusted", verdict_words(document), "untrusted")] if untrusted else []
+    found = [_Annotation("error", "mmbench: untrusted", headline(document), "untrusted")] if untrusted else []
     rows = worst_first(document.rows)
     rest = [row for row in rows if row.verdict in BROKEN or (row.verdict is Verdict.INCONCLUSIVE and row.could_hide)]
     found += [_of_row(row, untrusted) for row in rows if row.verdict is Verdict.REGRESSION]

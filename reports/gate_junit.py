@@ -16,17 +16,17 @@ from xml.sax.saxutils import escape
 from ..configs.gatedoc import BROKEN, GateDocument, GateFamily, GateRow, Verdict
 from .gate_summary import (
     change_words,
-    control_words,
     counts_words,
     family_words,
     finding_words,
     fingerprint,
+    headline,
+    held_words,
     interval_of,
     name_of,
     sides_words,
-    verdict_words,
-    worst_first,
 )
+from .gate_words import worst_first
 from .junit import attributes, xml_text
 
 FAILURE = "PerformanceRegression"
@@ -109,7 +109,7 @@ def _properties(pairs: Iterable[tuple[str, str]], indent: str) -> Iterator[str]:
 
 
 def _facts(document: GateDocument) -> Iterator[tuple[str, str]]:
-    yield "verdict", verdict_words(document)
+    yield "verdict", headline(document)
     yield "outcome", document.outcome
     yield "counts", counts_words(document)
     yield "sides", sides_words(document)
@@ -119,7 +119,7 @@ def _facts(document: GateDocument) -> Iterator[tuple[str, str]]:
     yield "promise", document.promise
     yield "weak", document.weak
     yield "finished", "yes" if document.finished else f"no: {document.end_reason}"
-    for number, sentence in enumerate(control_words(document), 1):
+    for number, sentence in enumerate(held_words(document), 1):
         yield f"control {number}", sentence
     for difference in document.differences:
         yield f"differs: {difference.what}", f"{difference.old} -> {difference.new}"

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from ..configs.gatedoc import GateDocument, GateRow, Verdict
 from .cells import plural
 from .gate_summary import (
-    control_words,
     counts_words,
     family_words,
     finding_words,
+    headline,
+    held_words,
     interval_words,
     name_of,
     run_words,
@@ -22,9 +23,8 @@ from .gate_summary import (
     share_words,
     sides_words,
     times_words,
-    verdict_words,
-    worst_first,
 )
+from .gate_words import worst_first
 from .markdown import escaped, table
 from .text import clean
 
@@ -41,13 +41,13 @@ def gate_markdown(document: GateDocument, limit_bytes: int = LIMIT_BYTES) -> str
     good = [row for row in rows if row.verdict.green]
     shown, folded = bad[:_OPEN_ROWS], [*bad[_OPEN_ROWS:], *good]
     head = [
-        [f"## {_mark(document)} {escaped(verdict_words(document), 1500)}"],
-        [escaped(sides_words(document)), "", f"**Cells**: {escaped(counts_words(document))}", "", escaped(run_words(document))],
+        [f"## {_mark(document)} {escaped(headline(document), 1500)}"],
+        [escaped(sides_words(document)), "", escaped(counts_words(document)), "", escaped(run_words(document))],
         [f"**A weak baseline**: {escaped(document.weak)}"] if document.weak else [],
     ]
     tail = [
         _listed("Families", [escaped(f"{f.verdict.value}: {family_words(f)}") for f in document.families[:50]]),
-        _listed("Controls", [escaped(sentence) for sentence in control_words(document)]),
+        _listed("Controls", [escaped(sentence) for sentence in held_words(document)]),
         _listed("In what the sides differ", [f"{escaped(d.what)}: {escaped(d.old)} → {escaped(d.new)}" for d in document.differences[:50]]),
         _listed("To know", [escaped(note) for note in (document.promise, *document.notes[:50]) if note]),
         [f"To run it again: {_code(document.command)}"] if document.command else [],

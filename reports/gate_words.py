@@ -26,7 +26,7 @@ _ORDER = (  # from the worst
     *(Verdict.REGRESSION, Verdict.WRONG, Verdict.CRASHED, Verdict.TIMEOUT, Verdict.DELETED, Verdict.MISSING),
     *(Verdict.INCONCLUSIVE, Verdict.IMPROVEMENT, Verdict.EQUIVALENT),
 )
-_BROKEN_WORDS = {
+BROKEN_WORDS = {
     Verdict.WRONG: ("gave a wrong result", "gave a wrong result"),
     Verdict.CRASHED: ("crashed", "crashed"),
     Verdict.TIMEOUT: ("did not come to an end", "did not come to an end"),
@@ -111,13 +111,14 @@ def cell_words(row: GateRow, document: GateDocument) -> str:
 
 
 def worst_first(rows: Iterable[GateRow]) -> list[GateRow]:
-    """Regressions by size, cells without a result, what is not known by how much it could hide, speed-ups, and the equivalent."""
+    """By verdict, and what binds before what is advisory: regressions by size, cells without a result, what is not known by how much it
+    could hide, speed-ups, and the equivalent."""
 
-    def key(row: GateRow) -> tuple[int, float, float, str]:
+    def key(row: GateRow) -> tuple[int, bool, float, float, str]:
         size = row.high if row.verdict in (Verdict.INCONCLUSIVE, Verdict.EQUIVALENT) else row.change
         size = row.change if row.verdict is Verdict.IMPROVEMENT and known(row.change) else -size
         low = row.low if math.isfinite(row.low) else 0.0
-        return _ORDER.index(row.verdict), size if not math.isnan(size) else 0.0, -low, row.name
+        return _ORDER.index(row.verdict), row.advisory, size if not math.isnan(size) else 0.0, -low, row.name
 
     return sorted(rows, key=key)
 
@@ -141,7 +142,7 @@ def outcome_sentence(document: GateDocument) -> str:
         whole = max(families, key=lambda family: family.cells)
         which = plural(whole.cells, "cell") + (f" of {whole.family}" if whole.family != "all" else "")
         return f"no cell alone is slower, but {which} together are, by {shown_of(whole).words}"
-    for verdict, (one, several) in _BROKEN_WORDS.items():
+    for verdict, (one, several) in BROKEN_WORDS.items():
         broken = [row for row in worst_first(binding) if row.verdict is verdict]
         if broken and (document.finished or verdict is not Verdict.MISSING):
             first = cell_words(broken[0], document) + (f" ({broken[0].why})" if broken[0].why else "")
@@ -168,7 +169,8 @@ def _green_sentence(document: GateDocument, binding: Sequence[GateRow]) -> str:
     parts += [f"{len(unsure)} inconclusive: {would_have_seen(unsure)}"] if unsure else []
     aside = sum(row.advisory and row.verdict is Verdict.REGRESSION for row in document.rows)
     advisory = f"; {plural(aside, 'advisory cell')} {'is' if aside == 1 else 'are'} slower" if aside else ""
-    return f"no regression: {', '.join(parts)}{advisory}"
+    seen = "no regression was confirmed" if any(row.could_hide for row in unsure) else "no regression"
+    return f"{seen}: {', '.join(parts)}{advisory}"
 
 
 def would_have_seen(unsure: Sequence[GateRow]) -> str:

@@ -216,7 +216,7 @@ def test_the_files_of_a_gate_that_failed_are_the_real_ones(place: Place) -> None
     junit = JUnitXml.fromstring(Path(ran.outputs["junit"]).read_bytes())
     assert (junit.failures, junit.tests) == (1, len(document.rows) + len(document.families))
     assert json.loads(Path(ran.outputs["json"]).read_text())["run_id"] == found.run.id
-    assert Path(ran.outputs["markdown"]).read_text().startswith("## ❌ Regression")
+    assert Path(ran.outputs["markdown"]).read_text().startswith("## ❌ 1 of 12 cells is slower")
 
 
 def gitlab(place: Place, **more: str) -> Ran:

@@ -189,7 +189,7 @@ def test_markdown_says_the_verdict_first_and_the_worst_next(mixed: Found, golden
     text = text_of("markdown", mixed)
     golden("gate.md", text)
     lines = text.splitlines()
-    assert lines[0].startswith("## ❌ Regression: 1 of 12 cells is slower")
+    assert lines[0].startswith("## ❌ 1 of 12 cells is slower")
     table = [line for line in lines if line.startswith(("| **", "| improvement", "| equivalent"))]
     verdicts = [re.sub(r"[*| ]", "", line.split("|")[1]) for line in table]
     assert verdicts[:6] == ["regression", "wrong", "crashed", "timeout", "deleted", "missing"]
@@ -212,12 +212,12 @@ def test_markdown_stays_below_what_a_summary_may_hold(mixed: Found) -> None:
 @pytest.mark.parametrize(
     ("make", "beginning"),
     [
-        (gate_documents.passed, "## ✅ Passed: of 12 cells none is slower by 3 %"),
-        (gate_documents.broken, "## ❌ Failed: 5 of 12 cells are without a result"),
-        (gate_documents.inconclusive, "## ❔ Inconclusive: nobody can tell of "),
-        (gate_documents.untrusted, "## ⚠️ Untrusted: the old side against its own copy differs"),
-        (gate_documents.advisory, "## ✅ Passed: of 11 cells none"),
-        (gate_documents.family, "## ❌ Regression: all 6 cells of f32 together changed by +0.6"),
+        (gate_documents.passed, "## ✅ No regression: all 12 cells are equivalent within 3 %"),
+        (gate_documents.broken, "## ❌ No regression, but 1 of 12 cells gave a wrong result: f64 64x64x64"),
+        (gate_documents.inconclusive, "## ❔ No regression was confirmed: 0 of 12 cells are equivalent within 3 %, 12 inconclusive"),
+        (gate_documents.untrusted, "## ⚠️ Untrusted, so that no verdict of this run counts: the old side against its own copy differs"),
+        (gate_documents.advisory, "## ✅ No regression: all 11 cells"),
+        (gate_documents.family, "## ❌ No cell alone is slower, but 12 cells together are, by 0.6"),
     ],
 )
 def test_every_outcome_has_its_first_line(make: Any, beginning: str, tmp_path: Path) -> None:

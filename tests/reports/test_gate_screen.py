@@ -66,7 +66,7 @@ def test_a_gate_without_a_regression_says_what_it_could_not_have_seen(document: 
     assert outcome_sentence(quiet) == "no regression: all 12 cells are equivalent within 3 %"
     unsure = tuple(replace(r, verdict=Verdict.INCONCLUSIVE, smallest=0.0512 + i / 100) if i < 2 else r for i, r in enumerate(calm))
     said = outcome_sentence(replace(quiet, rows=unsure, outcome="inconclusive"))
-    assert said == "no regression: 10 of 12 cells are equivalent within 3 %, 2 inconclusive: 6.2 % would have been seen"
+    assert said == "no regression was confirmed: 10 of 12 cells are equivalent within 3 %, 2 inconclusive: 6.2 % would have been seen"
     blind = (replace(unsure[0], smallest=math.nan), *unsure[1:])
     assert outcome_sentence(replace(quiet, rows=blind)).endswith("6.2 % would have been seen, nothing at all in 1 of them")
 
