@@ -259,7 +259,6 @@ reports/                  Rows, figures and pages out of files
     samples.py            List every raw sample of a machine, one row a sample: for tables, data frames, and anyone who trusts no median
     screen.py             The terminal screen of a machine: one string out of one record, the same wherever and whenever it is drawn
     sparkline.py          Draw the latency curve in a few characters: time a load, log scale, over the working set, log scale
-    stored_screen.py      Say on a terminal what a sweep is beside a stored one
     sweep_notes.py        Sum up who was not asked and what is absent, one line a class of reasons
     sweep_plan.py         Say what a sweep would do
     sweep_rows.py         Derive a sweep's figures from its raw samples

@@ -18,13 +18,13 @@ from ..configs.runlog import read_head
 from ..configs.settings import Settings
 from ..configs.sweeplog import SWEEP, read_sweep
 from . import console
+from .gate_exit import gate_exit
 
 if TYPE_CHECKING:
     from ..configs.gatedoc import GateDocument
     from ..configs.machine import Machine
 
 RUN = "run:"
-INCONCLUSIVE = "inconclusive"  # of --fail-on, besides the words of a sweep; regressions and cells without a result fail anyway
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -51,12 +51,11 @@ class StoredGate:
         assert self.against is not None
         document = run_against_stored(self.against, self.word, path)
         _show(document, settings, as_json=as_json, full=full)
-        try:
-            check_gate(document, fail_on)
-        except MmbenchError:
+        code, why = gate_exit(document, fail_on)
+        if code is not Exit.OK:
             if self.save:  # it would become the measure of the next
                 console.say(f"not kept as baseline '{self.save}'")
-            raise
+            raise MmbenchError(f"{why} (against {document.old.word})", "", code)
 
     def keep(self, path: Path, *, quiet: bool) -> None:
         """Keep the run in `path` under its name, if it was given one. StoreError for one that is not finished."""
@@ -75,7 +74,7 @@ def is_asked(words: dict[str, Any]) -> bool:
     return words["baseline"] is not None or (words["against"] or "").startswith(RUN)
 
 
-def asked(words: dict[str, Any], settings: Settings, fail_on: frozenset[str]) -> StoredGate:
+def asked(words: dict[str, Any], settings: Settings) -> StoredGate:
     """What the command line asks for, with everything that speaks against it said before anything is measured."""
     against, name, save = words["against"], words["baseline"], words["save_baseline"]
     if save is not None:
@@ -83,14 +82,13 @@ def asked(words: dict[str, Any], settings: Settings, fail_on: frozenset[str]) ->
     if against is not None and name is not None:
         raise UsageError("--against and --baseline both name the old side", "give one of them")
     if against is None and name is None:
-        if INCONCLUSIVE in fail_on:
-            raise UsageError(f"--fail-on {INCONCLUSIVE}: nothing is judged that could be so", "name an old side: --against or --baseline")
         return StoredGate(save=save or "")
+    from ..reports.gate_stored import BASELINE
     from .machine_file import identified
 
     machine, results = identified(), store.results_dir(settings)
     if name is not None:
-        word, path = f"baseline {name}", find_baseline(results, machine.id, name)
+        word, path = f"{BASELINE}{name}", find_baseline(results, machine.id, name)
     else:
         word, path = against, _named(against, results)
     _check(path, machine)
@@ -138,24 +136,7 @@ def _show(document: GateDocument, settings: Settings, *, as_json: bool, full: bo
     if as_json:
         console.answer_json(encode(document))
         return
-    from ..reports.stored_screen import stored_screen
+    from ..reports.gate_screen import gate_screen
 
     color, plain = console.wants_color(settings), console.wants_ascii(settings)
-    console.answer("\n" + stored_screen(document, width=console.width(), color=color, ascii_only=plain, full=full))
-
-
-def check_gate(document: GateDocument, fail_on: frozenset[str]) -> None:
-    """MmbenchError with the exit code: 1 for a regression, 4 for a cell without a result, 3 for an inconclusive one where --fail-on names
-    that; nothing fails under `--fail-on none`."""
-    from ..configs.gatedoc import Verdict
-    from ..reports.cells import plural
-
-    counts = document.tally() if fail_on else {}
-    if count := counts.get(Verdict.REGRESSION, 0):
-        raise MmbenchError(f"{plural(count, 'cell is', 'cells are')} slower than in {document.old.word}", "", Exit.REGRESSION)
-    broken = [f"{plural(count, 'cell')} {verdict.value}" for verdict, count in counts.items() if verdict.broken]
-    if broken:
-        raise MmbenchError(f"without a result to hold against {document.old.word}: {', '.join(broken)}", "", Exit.BROKEN_KERNEL)
-    if INCONCLUSIVE in fail_on and (count := counts.get(Verdict.INCONCLUSIVE, 0)):
-        message = f"{plural(count, 'cell is', 'cells are')} inconclusive against {document.old.word} (--fail-on inconclusive)"
-        raise MmbenchError(message, "", Exit.INCONCLUSIVE)
+    console.answer("\n" + gate_screen(document, width=console.width(), color=color, ascii_only=plain, full=full))

@@ -15,6 +15,7 @@ from ..configs.sweeplog import Missing
 from ..configs.units import parse_duration
 from . import console, stored_gate
 from .exports import Exports
+from .gate_exit import GATE_FAIL_ON, gate_fail_words
 from .gate_exports import EXPORT_OPTIONS, GateExports, gate_export_options
 from .resume import NEWEST
 from .state import State, json_option, pass_state, results_option, seed_option
@@ -123,8 +124,8 @@ def _fail_words(text: str) -> frozenset[str]:
     if words == {"none"}:
         return frozenset()
     for word in sorted(words):
-        if word not in (*FAIL_WORDS, stored_gate.INCONCLUSIVE):
-            raise UsageError(f"--fail-on: there is no '{word}'", f"words: {', '.join(FAIL_WORDS)}, {stored_gate.INCONCLUSIVE}, or none")
+        if word not in FAIL_WORDS:
+            raise UsageError(f"--fail-on: there is no '{word}'", f"words: {', '.join(FAIL_WORDS)}, or none; of a gate there are more")
     return words
 
 
@@ -183,9 +184,10 @@ def _for_a_sweep(words: dict[str, Any], settings: Settings) -> tuple[frozenset[s
     """What fails a sweep, and its exports, tried; those of a gate are looked at where it is known to be one."""
     exports = Exports(words["export_json"], words["export_junit"], words["export_markdown"])
     exports.check()
-    fail_on = _fail_words(SWEEP_FAIL_ON if words["fail_on"] is None else words["fail_on"])
-    words["stored"] = stored_gate.asked(words, settings, fail_on)
-    return fail_on, exports
+    words["stored"] = stored_gate.asked(words, settings)
+    if words["stored"].against is not None:
+        return gate_fail_words(GATE_FAIL_ON if words["fail_on"] is None else words["fail_on"]), exports
+    return _fail_words(SWEEP_FAIL_ON if words["fail_on"] is None else words["fail_on"]), exports
 
 
 def _resumed(words: dict[str, Any], settings: Settings) -> int:

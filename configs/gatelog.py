@@ -19,7 +19,8 @@ from .runlog import Event, StoredRun, list_runs, read_run, stream_run
 from .runs import Run
 from .sweeplog import payload_of, wrong_in
 
-_KINDS: dict[str, Any] = {
+# What is read of a gate; other events are those of a newer writer.
+EVENTS: dict[str, Any] = {
     "gate_plan": GatePlan,
     "gate_opened": GateOpened,
     "tuned": Tuned,
@@ -70,10 +71,10 @@ def read_gate(path: Path, *, tolerant: bool = False) -> Gate:
         events = enumerate(strict, start=2)
     if run.kind != GATE:
         raise SchemaError(f"{path}: this is a {run.kind[:40]} run, not a gate", "see `mmbench list runs`")
-    seen: dict[str, list[Any]] = {name: [] for name in _KINDS}
+    seen: dict[str, list[Any]] = {name: [] for name in EVENTS}
     damaged: list[str] = []
     for line, event in events:
-        kind = _KINDS.get(event.event)
+        kind = EVENTS.get(event.event)
         if kind is None:
             continue  # of a newer writer
         try:

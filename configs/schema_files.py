@@ -9,14 +9,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from . import gatelog
 from .cases import Measurement
 from .codec import json_schema
 from .comparedoc import CompareDocument
 from .gatedoc import GateDocument
-from .gateplan import CellState, GateBlock, GateOpened, GatePlan, Launch, Promise, Tuned
 from .historydoc import HistoryDocument
-from .machine import Conditions, Machine
-from .plan import Opened, SweepEnd, SweepPlan
+from .machine import Machine
+from .plan import Opened, SweepPlan
 from .runlog import Event
 from .runs import Run
 from .sweepdoc import SweepDocument
@@ -36,15 +36,7 @@ _EVENTS: dict[str, type] = {
     "plan": SweepPlan,
     "opened": Opened,
     "row": Measurement,
-    "gate_plan": GatePlan,
-    "gate_opened": GateOpened,
-    "tuned": Tuned,
-    "promise": Promise,
-    "launch": Launch,
-    "block": GateBlock,
-    "state": CellState,
-    "conditions": Conditions,
-    "end": SweepEnd,
+    **{name: kind for name, kind in gatelog.EVENTS.items() if kind is not str},  # `conditions` and `end` are those of a sweep, too
 }
 
 

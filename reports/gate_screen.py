@@ -80,7 +80,7 @@ def _outcome(document: GateDocument, look: Look) -> list[Line]:
     launches = plural(len(document.moments), "launch", "launches")
     second = [f"gate {look.word(document.run_id, 40)}", f"on {look.word(document.machine_id, 80)}", when]
     third = [f"preset {look.word(document.preset, 40)}"] if document.preset else []
-    third += [f"{plural(len(document.control_rows), 'control')}, {launches}", f"seed {document.seed}"]
+    third += [] if document.weak else [f"{plural(len(document.control_rows), 'control')}, {launches}", f"seed {document.seed}"]
     tally = flow(look.prose(tally_words(document)), look, rest="  ")
     return [*lines, *tally, *joined(list(filter(None, second)), look), *joined(third, look)]
 
@@ -109,12 +109,16 @@ def _who(document: GateDocument, look: Look) -> list[Line]:
 
 
 def _promise(document: GateDocument, look: Look) -> list[Line]:
+    if document.weak:
+        return _said("weaker", f"than a gate that runs both sides: {document.weak}", look, "warn")
     lines = _said("rules", rules_words(document), look)
     lines += _said("promised", document.promise or "nothing: it ended before there was a plan", look)
     return [*lines, *_said("came", took_words(document), look)]
 
 
 def _controls(document: GateDocument, look: Look) -> list[Line]:
+    if document.weak:
+        return []  # a stored run has none, and that is part of why it is weaker
     lines: list[Line] = []
     for title, text in control_words(document):
         lines += _said(title, text, look, "warn" if title == "none" else "")

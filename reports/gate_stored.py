@@ -41,6 +41,8 @@ _IDENTITY = {
     "isa_words": "instruction sets",
 }
 
+BASELINE = "baseline "  # how the word of a run that was kept under a name begins
+
 
 def stored_gate_document(
     old: Sweep,
@@ -265,7 +267,8 @@ def _kernels(sweep: Sweep) -> dict[str, str]:
 
 def _command(word: str, new: Sweep, pair: _Pair | None = None) -> str:
     """The command that measures this again, or one cell of it."""
-    words = ["mmbench", "sweep", "--against", word, "--seed", str(new.plan.seed)]
+    old = ["--baseline", word.removeprefix(BASELINE)] if word.startswith(BASELINE) else ["--against", word]
+    words = ["mmbench", "sweep", *old, "--seed", str(new.plan.seed)]
     if pair is None:
         return shlex.join([*words, *(["--preset", new.plan.preset] if new.plan.preset else [])])
     case = pair.case

@@ -17,7 +17,6 @@ from .text import clean
 
 NAME = 300  # cells that a name has room for
 _WORD = 120
-_OPEN = 1e9  # an interval whose end lies beyond has none: `decide` writes the largest number that it can for it
 
 
 def name_of(row: GateRow) -> str:
@@ -48,8 +47,7 @@ def share_words(share: float) -> str:
 
 def interval_of(row: GateRow | GateFamily) -> tuple[float, float]:
     """The ends of the interval of the change; infinite where it is open, as with so few launches that nothing can be excluded."""
-    low = -math.inf if row.low <= -1 else row.low
-    return low, math.inf if row.high > _OPEN else row.high
+    return (-math.inf if row.low <= -1 else row.low), row.high
 
 
 def interval_words(row: GateRow | GateFamily) -> str:

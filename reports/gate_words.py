@@ -254,7 +254,6 @@ def warnings_of(document: GateDocument) -> list[tuple[str, str]]:
     found = [("untrusted", reason) for reason in document.controls.untrusted]
     if not document.finished:
         found.append(("unfinished", document.end_reason or "it was cut off"))
-    found += [("weaker than a gate", document.weak)] if document.weak else []
     found += [("controls", note) for note in document.controls.notes]
     if any(row.advisory for row in document.rows):
         found.append((NOT_BINDING, ADVISORY))
