@@ -105,6 +105,7 @@ kernels/emit/isa/         One file an instruction set: its instructions, how eac
 
 kernels/gate/             Hold a build against another
     artifact.py           Turn what a gate is run against
+    asking.py             Ask both sides of a gate which cells they serve, before anything is measured
     blocks.py             Turn the timings of a quartet
     change_points.py      Find where a series of runs changed
     controls.py           Hold the gate itself to account
@@ -128,6 +129,7 @@ kernels/gate/             Hold a build against another
     serve.py              Start a worker of this very mmbench in any interpreter, beside whatever else is installed there
     session.py            Answer for one side of a gate in a process of its own
     signed_rank.py        Test by exact randomisation whether paired differences lie above a margin
+    starting.py           Start the processes of a gate's sides
     stored.py             Decide between two stored runs of one machine, which were minutes or months apart
     tuning.py             Choose how a cell is measured from what is measured on it now
     turn_length.py        Choose how long a turn lasts before the other side takes over, from timings recorded on this machine a moment…

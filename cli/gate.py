@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..configs import store
-from ..configs.cases import Case
 from ..configs.codec import encode
-from ..configs.errors import Exit, MmbenchError, NotPossibleError, StoreError, UsageError
+from ..configs.errors import Exit, MmbenchError, StoreError, UsageError
 from ..configs.gatelog import Gate, read_gate
-from ..configs.gateplan import GATE, CellState, Contest, GateCell, GatePlan, Launch, Side, Stage
+from ..configs.gateplan import GATE, CellState, Contest, GatePlan, Side
 from ..configs.machine import Conditions, Machine
-from ..configs.plan import Entrant, SweepPlan
+from ..configs.plan import SweepPlan
 from ..configs.runs import RUN_SCHEMA, Run
 from ..configs.settings import Settings
 from . import console
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 
 # Least and most of each share: below 0.1 % a machine's own unevenness of layout is what would be found.
 _LIMITS = {"margin": (0.001, 0.5), "detect": (0.002, 0.9), "alpha": (1e-6, 0.2), "power": (0.5, 0.999)}
-_OPEN_S = 120.0
 
 
 def aims_of(words: Mapping[str, Any], time_budget_s: float) -> GatePlan:
@@ -58,7 +55,9 @@ def aims_of(words: Mapping[str, Any], time_budget_s: float) -> GatePlan:
 
 def run_against(text: str, request: Request, words: Mapping[str, Any], settings: Settings) -> int:
     """A new gate, from its words to its exit code."""
+    from ..kernels.gate import starting
     from ..kernels.gate.artifact import parse_artifact, sides_of
+    from ..kernels.gate.asking import asked
     from ..kernels.gate.installs import remove_environment
 
     course = GateCourse(settings, words)
@@ -76,7 +75,7 @@ def run_against(text: str, request: Request, words: Mapping[str, Any], settings:
             _tell(gate, sides, as_json=words["as_json"])
             return Exit.OK
         store.check_writable(store.results_dir(settings))
-        gate, fallen = asked(gate, frozenset(gone.kernel for gone in sides.absent))
+        gate, fallen = asked(gate, starting.starter(gate), frozenset(gone.kernel for gone in sides.absent))
         return course.start(gate, fallen, request, run_id)
     finally:
         # An environment of a gate that was cut off is kept for its resume; one of a gate that never began is not.
@@ -116,88 +115,6 @@ def gate_plan(plan: SweepPlan, sides: Sides, aims: GatePlan) -> GatePlan:
         check=plan.check,
         notes=(*plan.notes, *sides.notes),
     )
-
-
-def asked(plan: GatePlan, absent: frozenset[str] = frozenset()) -> tuple[GatePlan, list[CellState]]:
-    """Ask both sides which cells they serve: the plan with controls and without what the old side lacks, and cells that the new side lost.
-
-    NotPossibleError where the old side cannot be opened in any contest: there is nothing to hold the new one against.
-    """
-    from ..kernels.gate.grid import controls_for
-
-    kept: list[GateCell] = []
-    lost: dict[GateCell, str] = {}
-    notes: list[str] = []
-    problems: list[str] = []
-    for contest in plan.contests:
-        cells = [cell for cell in plan.cells if cell.contest == contest.name]
-        old, old_problem = _reasons(plan, contest, "old", [cell.case for cell in cells])
-        if contest.name in absent:
-            new, new_problem = [""] * len(cells), "the new side has no such kernel"
-        else:
-            new, new_problem = _reasons(plan, contest, "new", [cell.case for cell in cells])
-        if old_problem:
-            problems.append(f"{contest.name}: the old side ({plan.old.word}) cannot be used: {old_problem}")
-            continue
-        for cell, old_reason, new_reason in zip(cells, old, new, strict=True):
-            if old_reason:
-                notes.append(f"left out, nothing to hold it against: {cell.name} ({old_reason})" if not new_reason else "")
-            else:
-                kept.append(cell)
-                if new_problem or new_reason:
-                    lost[cell] = new_problem or new_reason
-    if not kept:
-        raise NotPossibleError("; ".join(problems) or "the old side serves none of the cells", "see what it is with mmbench doctor")
-    judged = [cell for cell in kept if cell not in lost]
-    cells = [*kept, *(controls_for(judged, plan.seed) if judged else [])]
-    states = [CellState(i, "deleted", "new", lost[cell]) for i, cell in enumerate(cells) if cell in lost]
-    return replace(plan, cells=tuple(cells), notes=(*plan.notes, *problems, *_summed(notes))), states
-
-
-def _summed(notes: Sequence[str], most: int = 3) -> list[str]:
-    found = [note for note in notes if note]
-    more = len(found) - most
-    return [*found[:most], f"{more} more cells were left out, which the old side does not serve"] if more > 0 else found
-
-
-def _reasons(plan: GatePlan, contest: Contest, side: str, cases: list[Case]) -> tuple[list[str], str]:
-    """For each case empty or why this side does not serve it; and why the side cannot be used at all."""
-    from ..kernels.host import Host
-    from ..kernels.measure.affinity import allowed_cpus
-    from ..kernels.measure.worker import WorkerError
-
-    try:
-        with starter(plan)(side, contest, Launch(-1, Stage.PILOT)) as (worker, entrant), worker:
-            arguments = {"entrant": encode(entrant), "host": encode(Host.of(None, allowed_cpus()))}
-            worker.call("mmbench.kernels.session:open_kernel", arguments, _OPEN_S)
-            asked_of = {"cases": [encode(case) for case in cases]}
-            return list(worker.call("mmbench.kernels.session:ask_cases", asked_of, _OPEN_S)), ""
-    except WorkerError as error:
-        return [""] * len(cases), f"{error.message} ({error.hint})" if error.hint else error.message
-
-
-def starter(plan: GatePlan, folder: Path | None = None) -> Any:
-    """How processes of a side are started (`kernels.gate.launch.Starter`); with `folder`, each gets paths of its own below it."""
-    from ..kernels.gate.environments import worker_command
-    from ..kernels.gate.launch import NEW, PATHS, padding, turned
-    from ..kernels.gate.places import moved, varied, varied_environment
-    from ..kernels.measure.worker import Worker
-
-    @contextlib.contextmanager
-    def start(side: str, contest: Contest, launch: Launch) -> Iterator[tuple[Worker, Entrant]]:
-        entrant, where = (contest.new, plan.new) if side == NEW else (contest.old, plan.old)
-        with contextlib.ExitStack() as stack:
-            if folder is not None:
-                chars = 8 + turned(launch.path_chars, PATHS, side)
-                before = where
-                where = stack.enter_context(varied_environment(before, folder, chars))
-                there = moved(entrant, before, where)
-                if there.path and there.path == entrant.path:  # it lies in no environment
-                    there = replace(entrant, path=stack.enter_context(varied(entrant.path, folder, chars)))
-                entrant = there
-            yield Worker(worker_command(where), padding(launch, side)), entrant
-
-    return start
 
 
 def _tell(plan: GatePlan, sides: Sides, *, as_json: bool) -> None:
@@ -262,6 +179,7 @@ class GateCourse:
     def _run(self, plan: GatePlan, machine: Machine, writer: store.RunWriter, seen: Gate | None) -> int:
         import tempfile
 
+        from ..kernels.gate import starting
         from ..kernels.gate.run import run_gate
         from ..kernels.host import Host
         from ..kernels.measure.affinity import allowed_cpus
@@ -272,7 +190,7 @@ class GateCourse:
         watch = GateProgress(quiet=self.as_json, ascii_only=console.wants_ascii(self.settings))
         ended: KeyboardInterrupt | MmbenchError | None = None
         with tempfile.TemporaryDirectory(prefix="mmbench-gate-", ignore_cleanup_errors=True) as folder:
-            start = starter(plan, Path(folder))
+            start = starting.starter(plan, Path(folder))
             try:
                 with ending_as_by_interrupt():
                     watch.begin(plan)

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from gate_fakes import FakeWorker, Model, dying
-from mmbench.cli import gate as command
 from mmbench.cli import main
 from mmbench.configs.gatelog import list_gates, read_gate
 from mmbench.configs.gateplan import Contest, GatePlan, Launch
 from mmbench.configs.plan import Entrant
+from mmbench.kernels.gate import starting
 
 WORDS = ["sweep", "--against", "kernel:vectorized", "--kernels", "vectorized", "--shapes", "16,24,32", "--dtypes", "f32"]
 
@@ -39,7 +39,7 @@ def gated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Resu
 
             return started
 
-        monkeypatch.setattr(command, "starter", starter)
+        monkeypatch.setattr(starting, "starter", starter)
         return CliRunner().invoke(main.cli, ["--results", str(tmp_path / "results"), *start, *words])
 
     return run
