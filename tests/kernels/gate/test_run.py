@@ -12,7 +12,7 @@ from mmbench.cli.gate_exit import gate_exit
 from mmbench.configs.errors import Exit, NotPossibleError
 from mmbench.configs.gatedoc import Verdict
 from mmbench.configs.gateplan import Control, Stage
-from mmbench.kernels.gate.launch import clocks_of, drawn_launch, drawn_orders, padding, schedule_of, with_clock_marks, woven
+from mmbench.kernels.gate.launch import clock_stepped, clocks_of, drawn_launch, drawn_orders, padding, schedule_of, woven
 from mmbench.kernels.gate.tuning import spoiled_of
 from mmbench.reports.gate_rows import gate_document
 
@@ -216,14 +216,14 @@ def test_schedules_hold_every_turn_once_and_times_are_woven_in_order() -> None:
     assert marks == [f"m{t}" for t in range(28)]
 
 
-def test_a_quartet_in_another_clock_is_marked_whole_and_a_side_that_slows_the_core_never() -> None:
-    calm, fast, slow = 3.0e9, 3.0e9, 2.7e9
-    sides = [fast, slow, slow, fast] * 3  # the new side's vectors slow the core, in every quartet
-    assert with_clock_marks([""] * 12, sides) == [""] * 12
-    stepped = [*sides[:4], *(0.9 * hz for hz in sides[4:8]), *sides[8:]]
-    assert with_clock_marks([""] * 12, stepped) == [*[""] * 4, *["clock"] * 4, *[""] * 4]
-    assert with_clock_marks(["switched", "", "", ""], [calm] * 4) == ["switched", "", "", ""]
-    assert with_clock_marks([""] * 4, [0.0] * 4) == [""] * 4
+def test_a_visit_in_which_the_clock_stepped_is_told_and_a_side_that_slows_the_core_never() -> None:
+    slowing = [3.0e9, 2.7e9, 2.7e9, 3.0e9] * 16  # the new side's vectors slow the core, in every quartet
+    assert not clock_stepped(slowing)
+    assert clock_stepped([*slowing[:32], *(0.9 * hz for hz in slowing[32:])])
+    order = random.Random(4)
+    assert not clock_stepped([hz * (0.3 if order.random() < 0.1 else 1.0) for hz in slowing])  # neighbours slow single readings
+    assert not clock_stepped([3.0e9] * 8 + [1.0e9] * 8)  # too few to tell
+    assert not clock_stepped([0.0] * 200)
     old, new = schedule_of("ab")
     answers = [{"clock_hz": [1, 4, 6, 7]}, {"clock_hz": [2, 3, 5, 8]}]
     assert clocks_of((old, new), answers) == [1, 2, 3, 4, 5, 6, 7, 8]
